@@ -1,0 +1,73 @@
+# Two commands: `make up` runs the shop, `make test` runs its tests. Both install what they need.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+
+# command=package: a browser for the admin's pages, data planes and tools that run for real.
+DEBIAN := chromium=chromium nginx=nginx haproxy=haproxy wrk=wrk node=nodejs npm=npm
+
+.PHONY: help up test check format bench compiled clean debian requirements env-example
+
+help:  ## List what make can do.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
+
+up: $(VENV)/.installed  ## Set everything up and run the shop; Ctrl-C stops all of it.
+	@exec $(PY) manage.py up
+
+test: $(VENV)/.installed-dev  ## Set everything up and run the whole test suite.
+	@exec $(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
+
+check: $(VENV)/.installed-dev  ## Lint, types, boundaries, migrations, generated files.
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	@# mypy reads the settings and ends without running exit handlers: it must start no servers.
+	DATABASE_URL=postgresql:///unused REDIS_URL=redis://unused $(VENV)/bin/mypy
+	$(PY) manage.py modules check
+	$(PY) manage.py modules schema
+	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) -m shop.env | diff - .env.example
+	$(PY) -m strangler_proxy --schema | diff - strangler_proxy/schema.json
+	$(PY) -m tests.docs.reference
+
+format: $(VENV)/.installed-dev  ## Format the code.
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+bench: $(VENV)/.installed-dev  ## Measure, each number beside a peer or ceiling of the same run.
+	@exec $(PY) -m tests.benchmarks $(ARGS)
+
+compiled: $(VENV)/.installed-dev  ## Compile the front door's data path with mypyc (needs a C compiler).
+	$(PY) -m strangler_proxy.compiling
+
+debian:  ## Install the Debian packages that some tests use (as root).
+	missing=; for pair in $(DEBIAN); do \
+	  PATH="$$PATH:/usr/sbin" command -v $${pair%=*} >/dev/null || missing="$$missing $${pair#*=}"; \
+	done; \
+	[ -z "$$missing" ] || { apt-get update && apt-get install -y --no-install-recommends $$missing; }
+
+requirements: $(VENV)/.installed-dev  ## Compile requirements*.in into pinned, hashed files.
+	for name in requirements requirements-dev; do \
+	  $(VENV)/bin/uv pip compile --python-version 3.11 --universal --generate-hashes --no-header \
+	    --no-emit-index-url --no-emit-find-links --quiet $(ARGS) $$name.in -o $$name.txt || exit 1; \
+	done
+
+env-example: $(VENV)/.installed  ## Write .env.example from shop/env.py.
+	$(PY) -m shop.env > .env.example
+
+clean:  ## Stop the embedded servers and remove what make and the shop have made.
+	-@[ ! -x $(PY) ] || $(PY) -m modules.platform.databases.embedded stop --home .ficus
+	rm -rf $(VENV) .ficus .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Ficus needs Python 3.11 or newer; $(PYTHON) is older. Try: make up PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt | $(VENV)/bin/python
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt requirements.txt | $(VENV)/bin/python
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@ $(VENV)/.installed

@@ -1,0 +1,1 @@
+"""The shop's bounded modules and the platform under them."""

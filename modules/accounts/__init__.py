@@ -1,0 +1,1 @@
+"""Know who shops and who runs the shop."""

@@ -1,0 +1,1 @@
+"""Keep what shoppers mean to buy, priced by the shop."""

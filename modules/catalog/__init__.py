@@ -1,0 +1,1 @@
+"""Describe and price what is for sale."""

@@ -1,0 +1,1 @@
+"""Reads of the catalogue that return contract types or rows made for rendering."""

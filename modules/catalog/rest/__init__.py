@@ -1,0 +1,1 @@
+"""Catalog's part of the API."""

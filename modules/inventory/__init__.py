@@ -1,0 +1,1 @@
+"""Know what is in stock and promise nothing twice."""

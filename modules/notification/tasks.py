@@ -1,0 +1,57 @@
+"""Sending after a commit, and the sweeper for what was lost; purging."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from celery import shared_task
+from django.db.models import QuerySet
+
+from modules.notification.contract.types import MessageState
+from modules.notification.domain import KEPT, OPEN, SECRETS_KEPT
+from modules.notification.models import MessageRow
+from modules.notification.outlets import transports
+from modules.notification.sending import Sender
+from modules.platform.messaging import after_commit
+
+SCHEDULE = {
+    "notification.send_messages": timedelta(seconds=10),
+    "notification.purge": timedelta(hours=1),
+}
+# Seconds. A sender stops after 5 and a slow batch; the limits end one that hangs in its lease.
+SOFT_LIMIT, HARD_LIMIT = 240, 270
+CHUNK = 5_000  # rows deleted in one statement
+
+
+@shared_task(name="notification.send_messages", soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
+def send_messages() -> int:
+    """Send what is due; after a commit, and every 10 s for what was lost or is to be retried."""
+    sender = Sender(transports(), clock=_now)
+    sent = sender.run()
+    if sender.more:
+        after_commit("notification", send_messages)
+    return sent
+
+
+@shared_task(name="notification.purge")
+def purge() -> int:
+    """Forget old messages, and secrets that did not get out in time."""
+    now = _now()
+    late = MessageRow.objects.filter(secrets__isnull=False, created_at__lt=now - SECRETS_KEPT)
+    expired = late.filter(state__in=OPEN).update(
+        state=MessageState.DEAD, secrets=None, last_error="its secret expired before it was sent"
+    )
+    forgotten = late.update(secrets=None)
+    return expired + forgotten + _delete(MessageRow.objects.filter(created_at__lt=now - KEPT))
+
+
+def _delete(rows: QuerySet[MessageRow]) -> int:
+    total = 0
+    while chunk := list(rows.order_by("id").values_list("pk", flat=True)[:CHUNK]):
+        deleted, _ = MessageRow.objects.filter(pk__in=chunk).delete()
+        total += deleted
+    return total
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

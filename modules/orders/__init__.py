@@ -1,0 +1,1 @@
+"""Sell: turn a cart into an order and see it through."""

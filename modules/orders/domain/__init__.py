@@ -1,0 +1,1 @@
+"""The rules of orders: states, amounts, numbers. Pure; no Django."""

@@ -1,0 +1,1 @@
+"""Take money for orders, and give it back."""

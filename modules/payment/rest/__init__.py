@@ -1,0 +1,1 @@
+"""Payment's part of the API."""

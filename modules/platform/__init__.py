@@ -1,0 +1,1 @@
+"""Technical, domain-free plumbing; every part is named for what it is."""

@@ -1,0 +1,1 @@
+"""The operators' side: one base class for every module's admin pages."""

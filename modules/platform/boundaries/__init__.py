@@ -1,0 +1,1 @@
+"""What is declared and what is true never differ: checked four ways."""

@@ -1,0 +1,24 @@
+"""A module's declaration: the one object from which its boundary is derived and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from modules.platform.contracts.messages import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """What a module is, whom it calls and what it says and hears.
+
+    ``port`` is its own Protocol; ``calls`` are the ports of other modules that it uses.
+    """
+
+    name: str
+    purpose: str
+    owner: str
+    port: type
+    calls: tuple[type, ...] = ()
+    publishes: tuple[type[Event], ...] = ()
+    consumes: tuple[type[Event], ...] = ()
+    extractable: bool = False

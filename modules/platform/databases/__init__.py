@@ -1,0 +1,18 @@
+"""One alias and one schema per module over one connection string."""
+
+from modules.platform.databases.aliases import (
+    alias_of,
+    installed_modules,
+    module_aliases,
+    module_of_alias,
+)
+from modules.platform.databases.transactions import atomic, open_transaction
+
+__all__ = [
+    "alias_of",
+    "atomic",
+    "installed_modules",
+    "module_aliases",
+    "module_of_alias",
+    "open_transaction",
+]

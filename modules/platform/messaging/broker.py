@@ -1,0 +1,66 @@
+"""Celery's settings for the bus, by broker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Seconds. A worker that loses its connection gets tasks again after this at the latest; longer
+# than any task may run, else a slow one would run twice at once.
+VISIBILITY = 900
+# Bus tasks set tighter limits of their own, inside the lease (see tasks.py); these are for the
+# modules' periodic work.
+SOFT_LIMIT, HARD_LIMIT = 240, 300
+CONNECT = 2  # seconds; the relay must notice a dead broker before its lease runs out
+
+
+def celery_settings(broker_url: str) -> dict[str, Any]:
+    """Celery's settings, lower case, for ``broker_url`` (``redis://`` or ``amqp://``).
+
+    One task at a time per worker process, acknowledged when it is done and given back when its
+    process dies; no results, no chatter between workers. Redis must not evict (``noeviction``).
+    """
+    return {
+        "broker_url": broker_url,
+        "task_ignore_result": True,
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "task_routes": ["modules.platform.messaging.carrier.route"],
+        "task_create_missing_queues": True,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_soft_time_limit": SOFT_LIMIT,
+        "task_time_limit": HARD_LIMIT,
+        "task_publish_retry": False,
+        "worker_prefetch_multiplier": 1,
+        "worker_send_task_events": False,
+        "worker_hijack_root_logger": False,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "broker_connection_timeout": CONNECT,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "timezone": "UTC",
+        "enable_utc": True,
+        "beat_schedule": {},
+        **(_rabbitmq() if broker_url.startswith(("amqp", "pyamqp")) else _redis()),
+    }
+
+
+def _redis() -> dict[str, Any]:
+    return {
+        "broker_transport_options": {
+            "visibility_timeout": VISIBILITY,
+            "socket_connect_timeout": CONNECT,
+            "socket_keepalive": True,
+            "health_check_interval": 25,
+        },
+    }
+
+
+def _rabbitmq() -> dict[str, Any]:
+    return {
+        "broker_transport_options": {"confirm_publish": True},
+        "task_default_queue_type": "quorum",
+        "task_create_missing_queue_type": "quorum",
+        # Quorum queues have no global prefetch; Celery then sets it per consumer.
+        "worker_detect_quorum_queues": True,
+    }

@@ -1,0 +1,193 @@
+"""Carriers bring batches, receipts and calls to a module's queue. They may lose and repeat.
+
+Truth is in PostgreSQL at both ends, so a carrier needs no guarantee at all.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Protocol
+
+import structlog
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from modules.platform.messaging.broker import celery_settings as celery_settings
+from modules.platform.messaging.subscriptions import Announcement
+from modules.platform.messaging.wire import Batch, Receipt
+
+log = structlog.get_logger(__name__)
+
+
+class Carrier(Protocol):
+    """Brings things to the worker of a module, perhaps."""
+
+    def deliver(self, batch: Batch) -> None:
+        """Bring ``batch`` to its consumer."""
+        ...
+
+    def receipt(self, receipt: Receipt) -> None:
+        """Bring ``receipt`` to the source's host."""
+        ...
+
+    def announce(self, announcement: Announcement) -> None:
+        """Bring ``announcement`` to the source's host."""
+        ...
+
+    def fire(self, module: str) -> None:
+        """Have ``module`` fire its due timers and retries."""
+        ...
+
+    def call(self, module: str, task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Have ``module``'s worker run the Celery ``task``."""
+        ...
+
+
+class CeleryCarrier:
+    """One Celery task each. Raises kombu's errors when the broker cannot be reached."""
+
+    def deliver(self, batch: Batch) -> None:
+        from modules.platform.messaging import tasks
+
+        arguments = [
+            batch.source,
+            batch.consumer,
+            batch.part,
+            batch.after,
+            batch.to,
+            batch.opening,
+            batch.events,
+        ]
+        tasks.deliver.apply_async(arguments, queue=queue_of(batch.consumer))
+
+    def receipt(self, receipt: Receipt) -> None:
+        from modules.platform.messaging import tasks
+
+        arguments = [receipt.source, receipt.consumer, receipt.part, receipt.pos, receipt.rewind]
+        tasks.acknowledge.apply_async(arguments, queue=ack_queue_of(receipt.source))
+
+    def announce(self, announcement: Announcement) -> None:
+        from modules.platform.messaging import tasks
+
+        accepts = {name: list(versions) for name, versions in announcement.accepts.items()}
+        arguments = [announcement.source, announcement.consumer, accepts, announcement.start]
+        tasks.announce.apply_async(arguments, queue=ack_queue_of(announcement.source))
+
+    def fire(self, module: str) -> None:
+        from modules.platform.messaging import tasks
+
+        tasks.fire.apply_async([module], queue=queue_of(module))
+
+    def call(self, module: str, task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        task.apply_async(args, kwargs, queue=queue_of(module))
+
+
+class InlineCarrier:
+    """A queue in this process, for tests: nothing happens until ``pump`` takes things out."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[Callable[[], int]] = deque()
+
+    def deliver(self, batch: Batch) -> None:
+        self.waiting.append(partial(self._deliver, batch))
+
+    def receipt(self, receipt: Receipt) -> None:
+        from modules.platform.messaging.subscriptions import acknowledge
+
+        self.waiting.append(lambda: _quietly(acknowledge, receipt))
+
+    def announce(self, announcement: Announcement) -> None:
+        from modules.platform.messaging.subscriptions import enter
+
+        self.waiting.append(lambda: _quietly(enter, announcement))
+
+    def fire(self, module: str) -> None:
+        from modules.platform.messaging.firing import fire
+
+        self.waiting.append(lambda: fire(module))
+
+    def call(self, module: str, task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.waiting.append(lambda: self._call(task, args, kwargs))
+
+    def pump(self) -> int:
+        """Do everything that waits; the number of events handled, timers fired and calls made."""
+        moved = 0
+        while self.waiting:
+            moved += self.waiting.popleft()()
+        return moved
+
+    def _deliver(self, batch: Batch) -> int:
+        from modules.platform.messaging.receiving import receive
+
+        return receive(batch).handled
+
+    def _call(self, task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+        try:
+            task(*args, **kwargs)
+        except Exception:  # as a worker would: the sweeper picks it up
+            log.exception("bus.task_failed", task=getattr(task, "name", repr(task)))
+        return 1
+
+
+def _quietly(function: Callable[[Any], object], argument: object) -> int:
+    """Bookkeeping moves no event."""
+    function(argument)
+    return 0
+
+
+def queue_of(module: str) -> str:
+    """Where batches for ``module``, its due timers and its outside work go."""
+    return f"bus.{module}"
+
+
+def ack_queue_of(module: str) -> str:
+    """Where receipts and announcements for ``module`` go."""
+    return f"bus.ack.{module}"
+
+
+def worker_queues(modules: Iterable[str]) -> list[str]:
+    """The queues of a worker that serves ``modules``: ``celery worker -Q`` takes them joined."""
+    return [queue for m in modules for queue in (queue_of(m), ack_queue_of(m))]
+
+
+def route(name: str, *_: Any, **__: Any) -> dict[str, str] | None:
+    """Celery's router: a module's own task (``payment.reconcile``) goes to the module's queue.
+
+    So whoever has the module has its periodic work. All else takes Celery's default queue.
+    """
+    module = name.partition(".")[0]
+    return {"queue": queue_of(module)} if module in settings.FICUS_MODULES else None
+
+
+_current: Carrier | None = None
+
+
+def carrier() -> Carrier:
+    """The carrier of this process: ``BUS_CARRIER``, else Celery."""
+    global _current
+    if _current is None:
+        _current = import_string(getattr(settings, "BUS_CARRIER", _CELERY))()
+    return _current
+
+
+_CELERY = "modules.platform.messaging.carrier.CeleryCarrier"
+
+
+def use_carrier(other: Carrier) -> None:
+    """Use ``other`` in this process from now on."""
+    global _current
+    _current = other
+
+
+@contextmanager
+def carried_by(other: Carrier) -> Iterator[None]:
+    """Use ``other`` for a while."""
+    global _current
+    before, _current = _current, other
+    try:
+        yield
+    finally:
+        _current = before

@@ -1,0 +1,67 @@
+"""Who asks: an access token (EdDSA JWT), an API key, a guest's Cart-Token, or nobody."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from modules.platform.contracts import ANONYMOUS, Actor
+from modules.platform.rest.problems import Problem
+
+Verifier = Callable[[str], Actor | None]
+# Installed by the module that knows identity: first one that recognises the credential wins.
+_verifiers: list[Verifier] = []
+MAX_CREDENTIAL = 4096  # characters; longer ones are refused unread
+
+
+def install_verifier(verifier: Verifier) -> None:
+    """Let ``verifier`` turn a bearer credential into an actor (None: not its sort).
+
+    It raises Problem 401 for one of its sort that is expired, revoked or forged.
+    """
+    if verifier not in _verifiers:
+        _verifiers.append(verifier)
+
+
+def guest_owner(cart_token: str) -> str:
+    """The owner reference of whoever holds ``cart_token``."""
+    return f"guest:{hashlib.sha256(cart_token.encode()).hexdigest()}"
+
+
+class ApiAuthentication(BaseAuthentication):
+    """Sets ``request.user`` to an Actor. A bad credential is refused, never ignored."""
+
+    def authenticate(self, request: Request) -> tuple[Actor, str] | None:
+        credential = _credential(request)
+        actor = _verify(credential) if credential else ANONYMOUS
+        cart_token = request.META.get("HTTP_CART_TOKEN", "")
+        if cart_token:
+            actor = replace(actor, owners=actor.owners | {guest_owner(cart_token)})
+        if actor is ANONYMOUS:
+            return None
+        return actor, credential
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+def _credential(request: Request) -> str:
+    header = request.META.get("HTTP_AUTHORIZATION", "")
+    if not header:
+        return str(request.META.get("HTTP_API_KEY", ""))
+    scheme, _, credential = header.partition(" ")
+    if scheme.lower() != "bearer" or not credential or len(credential) > MAX_CREDENTIAL:
+        raise Problem.unauthorized("The Authorization header must be: Bearer <token>.")
+    return str(credential.strip())
+
+
+def _verify(credential: str) -> Actor:
+    for verifier in _verifiers:
+        actor = verifier(credential)
+        if actor is not None:
+            return actor
+    raise Problem.unauthorized("The token is not one of this shop's.")

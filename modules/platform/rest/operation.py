@@ -1,0 +1,178 @@
+"""``@operation``: what a view's method takes, gives and refuses, said once.
+
+From the one declaration come the parsing, the access check, idempotency, ETags, rendering and
+the operation's part of the OpenAPI document, so that what is documented is what runs.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, ClassVar
+
+import msgspec
+from django.http import HttpResponse
+from rest_framework.views import APIView
+
+from modules.platform.contracts import ContractError, module_of
+from modules.platform.rest import idempotency
+from modules.platform.rest.access import Access, anybody
+from modules.platform.rest.answers import Answer
+from modules.platform.rest.etags import etag_of, expected_version, is_unchanged
+from modules.platform.rest.pagination import Query
+from modules.platform.rest.parsing import parse_body, parse_query
+from modules.platform.rest.problems import Problem
+from modules.platform.rest.requests import ApiRequest
+from modules.platform.rest.serving import serving
+
+Handler = Callable[..., Any]
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation of the API.
+
+    ``body`` and ``query`` are msgspec Structs (a view's method takes them as ``body=`` and
+    ``query=``); ``returns`` maps statuses to body types, None for no body. ``errors`` are the
+    contract errors it may answer with; those of the edge itself are added by the declaration.
+    ``if_match``: "required" on what replaces or removes, "optional" on what adds.
+    ``raw``: the body is not JSON; the view reads ``request.body`` itself. ``renders``: the answer
+    is of this media type instead of JSON; the view gives the ``HttpResponse`` itself.
+    """
+
+    summary: str
+    description: str = ""
+    body: Any = None
+    query: type[Query] = Query
+    returns: Mapping[int, Any] = field(default_factory=dict)
+    errors: tuple[type[ContractError], ...] = ()
+    access: Access = field(default_factory=anybody)
+    idempotent: bool = False
+    if_match: str = ""
+    etag: bool = False
+    raw: str = ""
+    renders: str = ""
+    problems: Mapping[int, str] = field(default_factory=dict)
+    deprecated: date | None = None
+    sunset: date | None = None
+    limit: timedelta = timedelta(seconds=30)
+
+
+def operation(
+    summary: str, *, returns: Any = None, **declared: Any
+) -> Callable[[Handler], Handler]:
+    """Declare a view's method as an operation; ``returns`` is a type (200) or a mapping."""
+    by_status = returns if isinstance(returns, Mapping) else {200: returns}
+    declaration = Operation(summary=summary, returns=by_status, **declared)
+
+    def decorate(handler: Handler) -> Handler:
+        @functools.wraps(handler)
+        def handle(view: ApiView, request: ApiRequest, **path: Any) -> HttpResponse:
+            with serving(request, limit=declaration.limit):
+                return _handle(declaration, handler, view, request, path)
+
+        handle.operation = declaration  # type: ignore[attr-defined]
+        return handle
+
+    return decorate
+
+
+class ApiView(APIView):
+    """The one view class. Its methods are ``@operation``s; ``module`` is found from its place."""
+
+    module: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not cls.module:
+            cls.module = module_of(cls)
+
+
+def _handle(
+    declared: Operation, handler: Handler, view: ApiView, request: ApiRequest, path: dict[str, Any]
+) -> HttpResponse:
+    declared.access.check(request.actor)
+    arguments = dict(path)
+    query = parse_query(request.query_params, declared.query)
+    if declared.query is not Query:
+        arguments["query"] = query
+    if declared.if_match:
+        request.expected_version = expected_version(
+            request.META.get("HTTP_IF_MATCH"), required=declared.if_match == "required"
+        )
+    if declared.body is not None:
+        _require_json(request)
+        arguments["body"] = parse_body(request.body, declared.body)
+
+    def run() -> HttpResponse:
+        try:
+            answer = handler(view, request, **arguments)
+        except Problem as problem:
+            return problem.response()
+        except ContractError as error:
+            return Problem.of(error, module=view.module).response()
+        return _render(declared, request, answer, query.fields)
+
+    if not declared.idempotent:
+        return run()
+    request.idempotency_key = idempotency.required_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
+    return idempotency.once(
+        view.module,
+        actor=request.actor,
+        operation=f"{request.method} {request.path}",
+        key=request.idempotency_key,
+        body=request.body,
+        run=run,
+    )
+
+
+def _require_json(request: ApiRequest) -> None:
+    kind = (request.META.get("CONTENT_TYPE") or "").partition(";")[0].strip().lower()
+    if kind not in ("application/json", ""):
+        raise Problem(415, "unsupported_media_type", f"Send application/json, not {kind}.")
+
+
+def _render(declared: Operation, request: ApiRequest, answer: Any, only: str) -> HttpResponse:
+    if isinstance(answer, HttpResponse):
+        return answer
+    if not isinstance(answer, Answer):
+        answer = Answer(body=answer, status=next(iter(declared.returns), 200))
+    headers = dict(answer.headers)
+    if answer.version is not None:
+        headers["ETag"] = etag_of(answer.version)
+    if declared.deprecated:
+        headers["Deprecation"] = f"@{_epoch(declared.deprecated)}"
+    if declared.sunset:
+        headers["Sunset"] = declared.sunset.strftime("%a, %d %b %Y 00:00:00 GMT")
+    unchanged = is_unchanged(request.META.get("HTTP_IF_NONE_MATCH"), answer.version)
+    if request.method == "GET" and unchanged:
+        return HttpResponse(status=304, headers=headers)
+    if answer.body is None:
+        return HttpResponse(status=answer.status if answer.status != 200 else 204, headers=headers)
+    body = _only(answer.body, only) if only and request.method == "GET" else answer.body
+    return HttpResponse(
+        _encoder.encode(body),
+        status=answer.status,
+        content_type="application/json",
+        headers=headers,
+    )
+
+
+def _epoch(day: date) -> int:
+    return (day - date(1970, 1, 1)).days * 86_400
+
+
+def _only(body: Any, fields: str) -> Any:
+    """Keep the named keys, of the body or of each entry of its ``data``."""
+    keep = set(fields.split(","))
+    plain = msgspec.to_builtins(body)
+    if isinstance(plain, dict) and isinstance(plain.get("data"), list):
+        return plain | {"data": [_pick(row, keep) for row in plain["data"]]}
+    return _pick(plain, keep)
+
+
+def _pick(row: Any, keep: set[str]) -> Any:
+    return {key: row[key] for key in row if key in keep} if isinstance(row, dict) else row

@@ -1,0 +1,28 @@
+"""When a command is tried again, and when a compensation is left to a person."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from random import SystemRandom
+
+FIRST = 0.5  # seconds
+LONGEST = 300.0  # seconds
+PATIENCE = timedelta(hours=24)  # for compensations
+# A refusal may be the other module's passing state (a capture in flight), so not at the first.
+REFUSALS = 5
+
+_random = SystemRandom()
+
+
+def backoff(attempts: int) -> timedelta:
+    """Uniform between half and all of min(300 s, 0.5 s * 2^(n-1)).
+
+    Half at least: the first retry of a payment whose answer is unknown must not come at once.
+    """
+    ceiling = min(LONGEST, FIRST * 2.0 ** min(attempts - 1, 20))
+    return timedelta(seconds=_random.uniform(ceiling / 2, ceiling))
+
+
+def gives_up(*, attempts: int, since: datetime, final: bool, now: datetime) -> bool:
+    """Whether a compensation that failed ``attempts`` times is left to a person."""
+    return (final and attempts >= REFUSALS) or now - since >= PATIENCE

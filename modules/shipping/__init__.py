@@ -1,0 +1,1 @@
+"""Get orders to people."""

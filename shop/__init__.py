@@ -1,0 +1,1 @@
+"""The monolith host: composes the modules into one process. No business code."""

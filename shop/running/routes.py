@@ -1,0 +1,123 @@
+"""Where requests lead: a route for each address of each module, and for what belongs to none.
+
+Which modules are capabilities stands in their own declarations, what strangers may do in
+``public.py``. The front door refuses what is not named here: the monolith's ``/livez``,
+``/readyz`` and ``/metrics`` are not reached from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+
+from modules.platform.contracts import Module
+from shop.rooms import has_admin, has_rest
+from shop.running.public import Address, addresses_of
+
+API = "/api/v1"
+MONOLITH = "monolith"
+# Longer than the monolith takes at most (30 s, or 5 min), so that its own answer arrives: an order
+# that takes too long is a 202 there.
+DEADLINE, PATIENCE = 35.0, 330.0
+UPLOAD_BYTES = 100_000_000  # pictures and product files, in the admin
+STICKY = ["identity", "header:Cart-Token", "address"]
+Part = dict[str, Any]
+
+
+def extractable_modules() -> tuple[str, ...]:
+    """The modules of this host that say of themselves that they may be moved out."""
+    return tuple(name for name in settings.FICUS_MODULES if _declaration(name).extractable)
+
+
+def _declaration(module: str) -> Module:
+    declared: Module = import_module(f"modules.{module}.module").MODULE
+    return declared
+
+
+def all_routes(limits: Sequence[str]) -> list[Part]:
+    """Every route of the document. ``limits`` are the rate limits that are switched on."""
+    return [
+        {**route, "rate_limits": [name for name in route.get("rate_limits", []) if name in limits]}
+        for route in _routes()
+    ]
+
+
+def _routes() -> Iterator[Part]:
+    """With all the limits that there may be."""
+    capabilities = extractable_modules()
+    for module in settings.FICUS_MODULES:
+        target = {"capability": module, "sticky": STICKY}
+        to = target if module in capabilities else {"upstream": MONOLITH}
+        if has_rest(module):
+            for address in addresses_of(module):
+                yield from _api_routes(module, address, to)
+        if module in capabilities and has_admin(module):
+            yield _admin(f"admin-{module}", f"/admin/{module}", to)
+    yield from _own_pages()
+
+
+def _api_routes(module: str, address: Address, to: Part) -> Iterator[Part]:
+    """The route of an address and, where strangers may do something there, theirs before it."""
+    prefix = f"{API}/{module}{address.path}"
+    name = "-".join([module, *_words(address.path), *(["exact"] if address.exact else [])])
+    route: Part = {
+        "prefix": prefix,
+        **({"exact": True} if address.exact else {}),
+        **to,
+        "deadline_seconds": PATIENCE if address.patient else DEADLINE,
+        "request_bytes": settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+    }
+    if address.open:
+        opened = {"methods": list(address.open), "authentication": "optional"}
+        # Not by identity: where there is none it would be the address again, and that is often
+        # many customers behind one.
+        limits = ["sign-in", "address"] if address.sign_in else ["address"]
+        yield {"name": f"{name}-open", **route, **opened, "rate_limits": limits}
+    # An API key or a Cart-Token is verified by the monolith only, and anyone can make one up:
+    # so both limits.
+    limits = ["identity", "address"]
+    yield {"name": name, **route, "authentication": "required", "rate_limits": limits}
+
+
+def _words(path: str) -> Sequence[str]:
+    return [word for word in path.replace(".", "/").split("/") if word]
+
+
+def _admin(name: str, prefix: str, to: Part, **more: Any) -> Part:
+    """Pages of the admin, which has sessions of its own."""
+    return {
+        "name": name,
+        "prefix": prefix,
+        **to,
+        "authentication": "none",
+        "deadline_seconds": PATIENCE,
+        "request_bytes": UPLOAD_BYTES,
+        "rate_limits": ["address"],
+        **more,
+    }
+
+
+def _own_pages() -> Iterator[Part]:
+    """What belongs to no module."""
+    monolith = {"upstream": MONOLITH}
+    login = {"exact": True, "methods": ["POST"], "rate_limits": ["sign-in"]}
+    yield _admin("admin-login", "/admin/login/", monolith, **login)
+    yield _admin("admin-login-page", "/admin/login/", monolith, exact=True)
+    yield _admin("admin", "/admin", monolith)
+    for name in ("schema", "docs", "problems"):
+        yield _page(name, f"{API}/{name}", monolith, rate_limits=["address"])
+    for name in ("static", "media"):
+        yield _page(name, f"/{name}", monolith)
+    yield _page("home", "/", {"answer": {"status": 302, "headers": {"Location": f"{API}/docs"}}})
+    yield _page("favicon", "/favicon.ico", {"answer": {"status": 204}})
+    alive = {"status": 200, "headers": {"Content-Type": "text/plain"}, "body": "ok\n"}
+    # Of the front door itself, for what stands before it.
+    yield _page("livez", "/livez", {"answer": alive})
+
+
+def _page(name: str, prefix: str, to: Part, **more: Any) -> Part:
+    exact = {"exact": True} if "answer" in to else {}
+    return {"name": name, "prefix": prefix, **exact, **to, "authentication": "none", **more}

@@ -1,0 +1,1 @@
+"""Settings only assemble; what they are made of is in shop/env.py."""

@@ -1,0 +1,115 @@
+"""Counts what the front door does: plain lists while it serves, a mergeable snapshot when asked.
+
+Each worker process keeps its own ``Metrics``. Nothing of prometheus_client is touched by a
+request; ``control/exposition.py`` turns the merged snapshots of all workers into its text format.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection
+from http import HTTPStatus
+from typing import Final
+
+from strangler_proxy.counted import FAMILIES, Event, Served, Snapshot, Tally, merge
+
+__all__ = ["BOUNDS", "FAMILIES", "Event", "Metrics", "Served", "Snapshot", "Tally", "merge"]
+
+# Seconds, upper bounds. Fine where a front door lives (half a millisecond to 100), coarse above.
+BOUNDS: Final[tuple[float, ...]] = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1),
+    *(0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
+BUCKETS = len(BOUNDS) + 1  # the last one has no bound
+# 499: the client went away before its answer, as nginx writes it.
+STATUSES = frozenset(status.value for status in HTTPStatus) | {499}
+MAX_SERIES = 20_000  # of each kind in one process; more are counted together under "other"
+OTHER = "other"
+_BYTES_OUT, _BYTES_IN, _SECONDS = -1, -2, -3  # stand behind the buckets
+
+
+class Metrics:
+    """The counters of one process. Not safe between threads: it belongs to the event loop."""
+
+    __slots__ = ("_counts", "_served")
+
+    def __init__(self) -> None:
+        self._served: dict[tuple[str, str, int], list[float]] = {}
+        self._counts: dict[tuple[str, ...], int] = {}
+
+    def observe(
+        self,
+        route: str,
+        upstream: str,
+        status: int,
+        seconds: float,
+        bytes_in: int,
+        bytes_out: int,
+    ) -> None:
+        """Count one answered request. ``route`` and ``upstream`` are names of the table or ""."""
+        try:
+            one = self._served[route, upstream, status]
+        except KeyError:
+            one = self._first_served(route, upstream, status)
+        one[bisect_left(BOUNDS, seconds)] += 1
+        one[-3] += seconds  # constants, not names: this runs for every request
+        one[-2] += bytes_in
+        one[-1] += bytes_out
+
+    def count(self, event: Event, *labels: str, by: int = 1) -> None:
+        """Count one event. Raises ValueError if the labels are not those of its family."""
+        key = (event, *labels)
+        try:
+            self._counts[key] += by
+        except KeyError:
+            self._first_count(event, labels, by)
+
+    def keep(self, routes: Collection[str], upstreams: Collection[str]) -> None:
+        """Forget requests of routes and upstreams that the table no longer has."""
+        self._served = {
+            key: one
+            for key, one in self._served.items()
+            if (not key[0] or key[0] in routes) and (not key[1] or key[1] in upstreams)
+        }
+
+    def snapshot(self) -> Snapshot:
+        """What was counted so far."""
+        served = (_served(*key, one) for key, one in self._served.items())
+        tallies = (
+            Tally(Event(event), tuple(labels), value)
+            for (event, *labels), value in self._counts.items()
+        )
+        return merge([Snapshot(tuple(served), tuple(tallies))])
+
+    def _first_served(self, route: str, upstream: str, status: int) -> list[float]:
+        if len(self._served) >= MAX_SERIES:
+            route, upstream, status = OTHER, OTHER, 0
+        return self._served.setdefault((route, upstream, status), [0] * (BUCKETS + 3))
+
+    def _first_count(self, event: Event, labels: tuple[str, ...], by: int) -> None:
+        names = FAMILIES[event].labels
+        if len(labels) != len(names):
+            raise ValueError(f"{event} is counted with the labels {names}, not with {labels}")
+        if len(self._counts) >= MAX_SERIES:
+            labels = (OTHER,) * len(names)
+        key = (event, *labels)
+        self._counts[key] = self._counts.get(key, 0) + by
+
+
+def _served(route: str, upstream: str, status: int, one: list[float]) -> Served:
+    return Served(
+        route,
+        upstream,
+        _label(status),
+        float(one[_SECONDS]),
+        int(one[_BYTES_IN]),
+        int(one[_BYTES_OUT]),
+        tuple(int(count) for count in one[:BUCKETS]),
+    )
+
+
+def _label(status: int) -> str:
+    """The code if it is a registered one, else its class: an upstream may invent hundreds."""
+    if status in STATUSES:
+        return str(status)
+    return f"{status // 100}xx" if 100 <= status <= 599 else OTHER

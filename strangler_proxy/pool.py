@@ -1,0 +1,352 @@
+"""Connections to one instance of an upstream: made, kept alive, used one request at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from strangler_proxy.chunked import BadChunk, Decoder
+from strangler_proxy.config import Connections
+from strangler_proxy.errors import BadAnswer, ConnectFailed, ConnectionLost, UpstreamFailed
+from strangler_proxy.heads import ResponseHead
+from strangler_proxy.http1 import END, ResponseReader
+
+if TYPE_CHECKING:
+    from strangler_proxy.upstream import Attempt
+
+MAX_HEAD: Final = 65_536  # bytes of an answer's head; upstreams are ours, cookies can be many
+Clock = Callable[[], float]
+
+
+class _Reads:
+    """What the next bytes of an upstream are."""
+
+    IDLE: Final = 0
+    HEAD: Final = 1
+    LENGTH: Final = 2
+    CHUNKED: Final = 3
+    TO_END: Final = 4
+    TUNNEL: Final = 5
+    CLOSED: Final = 6
+
+
+class UpstreamConnection:
+    """One connection. Between requests it lies in its pool.
+
+    An ``asyncio.Protocol`` by its methods, not by its base, so that it can be compiled.
+    """
+
+    __slots__ = (
+        *("_answered", "_buffer", "_decoder", "_left", "_no_body", "_reader", "_reads"),
+        *("_reusable", "_unsent", "pool", "receiver", "served", "since", "transport"),
+    )
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.transport: asyncio.Transport
+        self.receiver: Attempt | None = None
+        self.served = 0
+        self.since = 0.0  # when it was put into the pool
+        self._reader = ResponseReader()
+        self._buffer = b""
+        self._reads = _Reads.IDLE
+        self._left = 0
+        self._decoder: Decoder | None = None
+        self._no_body = False
+        self._answered = False
+        self._reusable = True
+        self._unsent = False  # the request's body is still on its way
+
+    # -- the sending side
+
+    def send(self, receiver: Attempt, data: bytes, *, no_body: bool, whole: bool) -> None:
+        """Send a request's head and what there is of its body; ``receiver`` gets the answer.
+
+        ``no_body``: the answer has none (HEAD). ``whole``: the request ends with these bytes.
+        """
+        self.receiver = receiver
+        self.served += 1
+        self._reads = _Reads.HEAD
+        self._answered = False
+        self._no_body = no_body
+        self._unsent = not whole
+        self.transport.write(data)
+
+    def send_more(self, data: bytes, *, whole: bool) -> None:
+        """Send more of the body."""
+        self._unsent = not whole
+        if data:
+            self.transport.write(data)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it had served before and was lost before a byte of an answer came."""
+        return self.served > 1 and not self._answered
+
+    def tunnel(self) -> None:
+        """From now on bytes are bytes (after 101)."""
+        self._reads = _Reads.TUNNEL
+
+    def pause(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def drop(self) -> None:
+        """Let go of the receiver and close at once: what may still come is not wanted."""
+        self.receiver = None
+        self._reads = _Reads.CLOSED
+        self.transport.abort()
+
+    # -- asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+        self.pool.open += 1
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.pool.lost(self)
+        receiver, reads = self.receiver, self._reads
+        self.receiver = None
+        self._reads = _Reads.CLOSED
+        if receiver is None:
+            return
+        if error is None and reads in (_Reads.TO_END, _Reads.TUNNEL):
+            receiver.on_data(b"", True)
+        else:
+            receiver.on_failed(ConnectionLost(str(error or "closed before the answer was whole")))
+
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        if self.receiver is not None:
+            self.receiver.on_upstream_paused()
+
+    def resume_writing(self) -> None:
+        if self.receiver is not None:
+            self.receiver.on_upstream_resumed()
+
+    def data_received(self, data: bytes) -> None:
+        reads = self._reads
+        if reads == _Reads.HEAD:
+            self._read_head(data)
+        elif reads == _Reads.LENGTH:
+            self._read_length(data)
+        elif reads == _Reads.CHUNKED:
+            self._read_chunked(data)
+        elif reads in (_Reads.TO_END, _Reads.TUNNEL):
+            if self.receiver is not None:
+                self.receiver.on_data(data, False)
+        else:  # nobody asked: a connection that talks by itself cannot be trusted
+            self.drop()
+
+    # -- the receiving side
+
+    def _read_head(self, data: bytes) -> None:
+        self._answered = True
+        if self._buffer:
+            data = self._buffer + data
+            self._buffer = b""
+        end = data.find(END)
+        if end < 0 or end > MAX_HEAD:
+            self._buffer = data
+            if len(data) > MAX_HEAD:
+                self._fail(BadAnswer(f"a head of more than {MAX_HEAD} bytes"))
+            return
+        end += 4
+        raw, rest = (data, b"") if end == len(data) else (data[:end], data[end:])
+        try:
+            head = self._reader.read(raw)
+        except BadAnswer as error:
+            self._fail(error)
+            return
+        if head.status < 200 and head.status != 101:
+            if rest:  # 100 and 103 are for the next hop alone
+                self._read_head(rest)
+            return
+        self._begin_body(head, rest)
+
+    def _begin_body(self, head: ResponseHead, rest: bytes) -> None:
+        self._reusable = head.keep_alive
+        if self._no_body or head.status in (204, 304, 101):
+            if head.status == 101:
+                self._reads = _Reads.TUNNEL
+                self.receiver.on_answer(head, rest, False)  # type: ignore[union-attr]
+                return
+            self._answer(head, b"", rest)
+        elif head.chunked:
+            self._begin_chunked(head, rest)
+        elif head.length >= 0:
+            missing = head.length - len(rest)
+            if missing <= 0:
+                self._answer(head, rest[: head.length] if missing else rest, rest[head.length :])
+            else:
+                self._reads = _Reads.LENGTH
+                self._left = missing
+                self.receiver.on_answer(head, rest, False)  # type: ignore[union-attr]
+        else:
+            self._reads = _Reads.TO_END
+            self.receiver.on_answer(head, rest, False)  # type: ignore[union-attr]
+
+    def _answer(self, head: ResponseHead, body: bytes, extra: bytes) -> None:
+        """The whole answer came at once."""
+        receiver = self._release(clean=not extra)
+        receiver.on_answer(head, body, True)
+
+    def _begin_chunked(self, head: ResponseHead, rest: bytes) -> None:
+        decoder = self._decoder = Decoder()
+        try:
+            payload = decoder.feed(rest) if rest else b""
+        except BadChunk as error:
+            self._fail(BadAnswer(str(error)))
+            return
+        if decoder.ended:
+            self._answer(head, payload, decoder.rest)
+        else:
+            self._reads = _Reads.CHUNKED
+            self.receiver.on_answer(head, payload, False)  # type: ignore[union-attr]
+
+    def _read_length(self, data: bytes) -> None:
+        left = self._left - len(data)
+        if left > 0:
+            self._left = left
+            self.receiver.on_data(data, False)  # type: ignore[union-attr]
+        else:
+            extra = left < 0
+            if extra:
+                data = data[: self._left]
+            self._release(clean=not extra).on_data(data, True)
+
+    def _read_chunked(self, data: bytes) -> None:
+        decoder = self._decoder
+        assert decoder is not None  # noqa: S101 - set with this way of reading
+        try:
+            payload = decoder.feed(data)
+        except BadChunk as error:
+            self._fail(BadAnswer(str(error)))
+            return
+        if decoder.ended:
+            self._release(clean=not decoder.rest).on_data(payload, True)
+        elif payload:
+            self.receiver.on_data(payload, False)  # type: ignore[union-attr]
+
+    def _release(self, *, clean: bool) -> Attempt:
+        """The answer is whole: back into the pool, if it may be used again."""
+        receiver = self.receiver
+        assert receiver is not None  # noqa: S101 - an answer is read for somebody
+        self.receiver = None
+        self._decoder = None
+        if clean and self._reusable and not self._unsent and self.pool.keep(self):
+            self._reads = _Reads.IDLE
+        else:
+            self._reads = _Reads.CLOSED
+            self.transport.close()
+        return receiver
+
+    def _fail(self, error: UpstreamFailed) -> None:
+        receiver = self.receiver
+        self.drop()
+        if receiver is not None:
+            receiver.on_failed(error)
+
+
+class Pool:
+    """The connections of one instance; the one used last is used next."""
+
+    __slots__ = (
+        *("_idle", "_most", "_now", "_requests", "_server_name", "_tls"),
+        *("address", "closed", "open", "rules"),
+    )
+
+    def __init__(
+        self,
+        address: str,
+        rules: Connections,
+        *,
+        tls: ssl.SSLContext | None = None,
+        server_name: str | None = None,
+        clock: Clock,
+    ) -> None:
+        self.address = address
+        self.rules = rules
+        self._requests, self._most = rules.requests, rules.idle
+        self._now = clock()  # of the last sweep: which half second it is will do
+        self.open = 0
+        self.closed = False
+        self._idle: list[UpstreamConnection] = []
+        self._tls = tls
+        self._server_name = server_name
+
+    @property
+    def idle(self) -> int:
+        return len(self._idle)
+
+    def take(self) -> UpstreamConnection | None:
+        """An idle connection that is still open."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.transport.is_closing():
+                return connection
+        return None
+
+    def keep(self, connection: UpstreamConnection) -> bool:
+        """Put it back; False when it is not wanted any more."""
+        if self.closed or connection.served >= self._requests or len(self._idle) >= self._most:
+            return False
+        connection.since = self._now
+        self._idle.append(connection)
+        return True
+
+    def lost(self, connection: UpstreamConnection) -> None:
+        self.open -= 1
+        if connection.receiver is None and connection in self._idle:
+            self._idle.remove(connection)
+
+    async def dial(self) -> UpstreamConnection:
+        """A new connection. Raises ConnectFailed."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self.rules.connect_seconds):
+                return await self._connect(loop)
+        except TimeoutError:
+            patience = self.rules.connect_seconds
+            raise ConnectFailed(f"{self.address}: no connection in {patience:g} s") from None
+        except OSError as error:
+            raise ConnectFailed(f"{self.address}: {error.strerror or error}") from None
+
+    async def _connect(self, loop: asyncio.AbstractEventLoop) -> UpstreamConnection:
+        def make() -> Any:
+            return UpstreamConnection(self)
+
+        connection: UpstreamConnection
+        arguments: dict[str, Any] = {}
+        if self._tls is not None:
+            arguments = {"ssl": self._tls, "server_hostname": self._server_name or self._host()}
+        if self.address.startswith("unix:"):
+            _, connection = await loop.create_unix_connection(make, self.address[5:], **arguments)
+            return connection
+        host, port = self.address.rsplit(":", 1)
+        _, connection = await loop.create_connection(make, host.strip("[]"), int(port), **arguments)
+        return connection
+
+    def _host(self) -> str:
+        return self.address.rsplit(":", 1)[0].strip("[]")
+
+    def sweep(self, now: float) -> None:
+        """Close what has been idle for too long; the oldest lie first."""
+        self._now = now
+        limit = now - self.rules.idle_seconds
+        while self._idle and self._idle[0].since < limit:
+            self._idle.pop(0).transport.close()
+
+    def close(self) -> None:
+        """Close what is idle now, and all others when their answer is whole."""
+        self.closed = True
+        while self._idle:
+            self._idle.pop().transport.close()

@@ -1,0 +1,1 @@
+"""A bare django-oscar shop with oscarapi, set up to be fast."""

@@ -1,0 +1,1 @@
+"""The real processes of the shop, driven from outside."""

@@ -1,0 +1,187 @@
+"""A whole shop of real processes on free ports, each of which can be killed and started again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from shop.env import MODULES, ROOT, Environment
+from shop.running.processes import Process, processes
+
+READY_WITHIN = 60.0  # seconds
+STOP_WITHIN = 15.0  # seconds
+PORTS = ("PROXY", "PROXY_ADMIN", "WEB", "STANDIN", "MAILBOX")
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(check: Callable[[], Any], *, within: float = 30.0, what: str = "it") -> Any:
+    """``check()`` as soon as it is true; AssertionError after ``within`` seconds."""
+    until = time.monotonic() + within
+    while True:
+        found = check()
+        if found:
+            return found
+        if time.monotonic() > until:
+            raise AssertionError(f"{what} did not happen within {within} s (last: {found!r})")
+        time.sleep(0.1)
+
+
+class RunningShop:
+    """``with RunningShop(home, ...) as shop: shop.http.get(...)``; ``shop.kill("worker")``."""
+
+    def __init__(self, home: Path, *, database_url: str, redis_url: str) -> None:
+        self.home = home
+        self.name = f"e2e_{os.getpid()}"
+        self._server = database_url
+        parts = dict(conninfo_to_dict(database_url))
+        # The own database on the test session's server, so that the wiping of others spares it.
+        own = make_conninfo(**{**parts, "dbname": self.name})
+        self.ports = {name: free_port() for name in PORTS}
+        self.environment = {
+            **{f"{name}_PORT": str(port) for name, port in self.ports.items()},
+            "FICUS_HOME": str(home),
+            "DATABASE_URL": own,
+            "REDIS_URL": redis_url,
+            "DJANGO_SETTINGS_MODULE": "shop.settings.dev",
+            "PYTHONUNBUFFERED": "1",
+            "WEB_WORKERS": "2",
+            # All shoppers of a test come from one address, and faster than people do.
+            "RATE_LIMIT_IDENTITY": "100000",
+            "RATE_LIMIT_ADDRESS": "500000",
+        }
+        self.database_url = own
+        declared = processes(Environment(self.environment), home, MODULES)
+        self.declared: dict[str, Process] = {process.name: process for process in declared}
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.base = f"http://127.0.0.1:{self.ports['PROXY']}"
+        self.web = f"http://127.0.0.1:{self.ports['WEB']}"  # past the front door
+        self.http = httpx.Client(base_url=self.base, timeout=40)
+
+    def __enter__(self) -> RunningShop:
+        with psycopg.connect(self._server, autocommit=True) as server:
+            server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self.name)))
+        try:
+            self.manage("migrate", "-v", "0")
+            self.manage("bootstrap")
+            self.manage("routes", "--write")
+            for name, process in self.declared.items():
+                if process.after:
+                    self._wait_until(process.after)
+                self.start(name)
+            self.wait_ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+        for name in reversed(list(self.running)):
+            self.stop(name)
+        with psycopg.connect(self._server, autocommit=True) as server:
+            drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+            server.execute(drop.format(sql.Identifier(self.name)))
+
+    def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command of manage.py in this shop."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self._env(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"manage.py {' '.join(arguments)}: {done.stdout}{done.stderr}")
+        return done
+
+    def start(self, name: str, extra: Mapping[str, str] | None = None) -> None:
+        """Start one of the shop's processes, in a session of its own."""
+        with (self.home / f"{name}.log").open("ab") as log:
+            self.running[name] = subprocess.Popen(
+                self.declared[name].command,
+                cwd=ROOT,
+                env=self._env() | dict(extra or {}),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def kill(self, name: str) -> None:
+        """SIGKILL the process and all its children, as a crash would."""
+        process = self.running.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(STOP_WITHIN)
+
+    def stop(self, name: str) -> None:
+        """SIGTERM, and SIGKILL for what is still there after STOP_WITHIN."""
+        process = self.running.pop(name)
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_WITHIN)
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        process.wait(STOP_WITHIN)
+
+    def wait_ready(self) -> None:
+        """Until the web says that it can do its work, and the front door leads there."""
+        self._wait_until(f"{self.web}/readyz")
+        self._wait_until(f"{self.base}/api/v1/problems")
+
+    def _wait_until(self, url: str) -> None:
+        eventually(lambda: self._answers(url), within=READY_WITHIN, what=f"an answer of {url}")
+
+    def condition(self, name: str) -> str:
+        """Whether the process runs, or how it ended."""
+        process = self.running.get(name)
+        code = process.poll() if process else None
+        return "stopped" if process is None else "running" if code is None else f"ended {code}"
+
+    def said(self, name: str) -> str:
+        """The end of the process's log."""
+        return (self.home / f"{name}.log").read_text()[-3000:]
+
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows straight from the shop's database (names qualified by schema)."""
+        with psycopg.connect(self.database_url) as connection:
+            return connection.execute(statement, values or None).fetchall()  # type: ignore[arg-type]
+
+    def _answers(self, url: str) -> bool:
+        for name, process in self.running.items():
+            if process.poll() is not None:
+                raise AssertionError(f"{name} {self.condition(name)}: {self.said(name)}")
+        try:
+            return httpx.get(url, timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def _env(self) -> dict[str, str]:
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PYTEST", "FICUS", "DJANGO"))
+        }
+        return inherited | self.environment

@@ -1,0 +1,167 @@
+"""What must hold when payments fail, buyers race and processes die."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.e2e.running import RunningShop, eventually
+from tests.e2e.shopper import Shopper, expect
+
+AT_REST = ("confirmed", "captured", "cancelled")
+REST_WITHIN = 60.0  # seconds; the promise for every order, whatever dies
+
+
+def charges(shop: RunningShop) -> list[dict[str, object]]:
+    """The stand-in provider's own ledger: what really happened to money."""
+    url = f"http://127.0.0.1:{shop.ports['STANDIN']}/ledger"
+    return list(httpx.get(url, timeout=10).json()["charges"])
+
+
+def states(shop: RunningShop, order_ids: list[str]) -> dict[str, str]:
+    """Order number to state, straight from the orders' schema."""
+    rows = shop.query("SELECT number, state FROM orders.orders_order")
+    known = dict(rows)
+    return {number: str(known[number]) for number in order_ids}
+
+
+def set_stock(shop: RunningShop, sku: str, on_hand: int) -> None:
+    """Let an import say what is on hand."""
+    path = shop.home / f"stock-{uuid4().hex[:8]}.csv"
+    path.write_text(
+        "sku,name,description,category,brand,price,currency,stock\n"
+        f"{sku},Hot thing,Rare.,Food > Rare,Orchard,5.00,USD,{on_hand}\n"
+    )
+    shop.manage("import_catalog", str(path))
+
+
+def stock(shop: RunningShop, sku: str) -> dict[str, int]:
+    """What the API says is available of ``sku``."""
+    return expect(shop.http.get(f"/api/v1/inventory/stock/{sku}"), 200)
+
+
+@pytest.mark.parametrize("rounds", [10])
+def test_sixteen_buyers_never_oversell(shop: RunningShop, rounds: int) -> None:
+    """16 buyers want 2 each of 20, ten times: 10 get them, 6 are told why, nothing stays held."""
+    for number in range(rounds):
+        sku = f"HOT-{number}"
+        set_stock(shop, sku, 20)
+
+        def buy(_: int, sku: str = sku) -> httpx.Response:
+            with httpx.Client(base_url=shop.base, timeout=40) as http:
+                return Shopper(http).buy(sku, 2)
+
+        with ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(buy, range(16)))
+        sold = [answer for answer in answers if answer.status_code in (201, 202)]
+        refused = [answer for answer in answers if answer.status_code == 409]
+        assert (len(sold), len(refused)) == (10, 6), [a.text for a in answers]
+        assert {answer.json()["code"] for answer in refused} == {"inventory.insufficient_stock"}
+        held = shop.query(
+            "SELECT sum(on_hand), sum(reserved), sum(allocated) FROM inventory.inventory_stock "
+            "WHERE sku = %s",
+            sku,
+        )[0]
+        assert stock(shop, sku)["available"] == 0
+        assert held[0] == 20
+        assert held[1] + held[2] == 20
+
+
+def test_answer_lost_after_the_charge(shop: RunningShop, shopper: Shopper) -> None:
+    """card_timeout: one charge at the provider, and the order is paid for or the money is back."""
+    before = len(charges(shop))
+    answer = shopper.buy("E2E-6", method="card_timeout")
+    assert answer.status_code in (201, 202, 409), answer.text
+    eventually(
+        lambda: _is_settled(shop, shopper.email), within=REST_WITHIN, what="the order's rest"
+    )
+    state = _orders_of(shop, shopper.email)[0][1]
+    made = charges(shop)[before:]
+    assert len(made) == 1
+    kept = made[0]["status"] in ("authorized", "captured")
+    assert (state in ("confirmed", "captured")) == kept, (state, made)
+
+
+def test_card_that_needs_the_bank(shop: RunningShop, shopper: Shopper) -> None:
+    """card_requires_action: 202 with an address; confirming there confirms the order."""
+    answer = shopper.buy("E2E-7", method="card_requires_action")
+    assert answer.status_code == 202, answer.text
+    order = answer.json()
+    assert order["next_action"].startswith("http")
+    httpx.post(order["next_action"], timeout=10).raise_for_status()
+    eventually(
+        lambda: shopper.look(order["id"])["state"] in ("confirmed", "captured"),
+        within=REST_WITHIN,
+        what="confirmation",
+    )
+
+
+@pytest.mark.parametrize("victim", ["web", "worker", "relay", "standin", "beat", "proxy"])
+def test_killed_process_loses_and_doubles_nothing(shop: RunningShop, victim: str) -> None:
+    """SIGKILL of any process while 40 orders are placed: all come to rest, none charged twice."""
+    before = len(charges(shop))
+    emails: list[str] = []
+
+    def buy(_: int) -> None:
+        with httpx.Client(base_url=shop.base, timeout=40) as http:
+            somebody = Shopper(http)
+            emails.append(somebody.email)
+            try:
+                somebody.buy("E2E-8")
+            except (httpx.HTTPError, AssertionError):
+                return  # what the shopper sees of a crash; the order must come to rest anyway
+
+    with ThreadPoolExecutor(4) as pool:
+        work = [pool.submit(buy, number) for number in range(40)]
+        time.sleep(0.5)
+        shop.kill(victim)
+        time.sleep(0.5)
+        shop.start(victim)
+        for each in work:
+            each.result()
+    shop.wait_ready()
+    for email in emails:
+        eventually(
+            lambda email=email: _is_settled(shop, email),
+            within=REST_WITHIN,
+            what=f"rest of {email} after {victim} died",
+        )
+    _assert_money_matches(shop, before, emails)
+
+
+def _orders_of(shop: RunningShop, email: str) -> list[tuple[str, str, int]]:
+    """id, state and total of the orders of ``email``."""
+    return shop.query(
+        "SELECT id::text, state, total FROM orders.orders_order WHERE email = %s", email
+    )
+
+
+def _is_settled(shop: RunningShop, email: str) -> bool:
+    """No order of ``email`` is under way, and none has money in an unsettled state."""
+    orders = _orders_of(shop, email)
+    return all(state in AT_REST for _, state, _ in orders)
+
+
+def _assert_money_matches(shop: RunningShop, before: int, emails: list[str]) -> None:
+    """One standing charge for each order that stands, of its amount, and none else."""
+    standing = {}
+    for email in emails:
+        for order_id, state, total in _orders_of(shop, email):
+            if state in ("confirmed", "captured"):
+                standing[order_id] = total
+
+    def standing_charges() -> dict[str, list[object]]:
+        found: dict[str, list[object]] = {}
+        for charge in charges(shop)[before:]:
+            if charge["status"] in ("authorized", "captured"):
+                found.setdefault(str(charge["order_id"]), []).append(charge["amount"])
+        return found
+
+    want = {order_id: [total] for order_id, total in standing.items()}
+    eventually(
+        lambda: standing_charges() == want, within=REST_WITHIN, what="equality of the two ledgers"
+    )

@@ -1,0 +1,150 @@
+"""A small host of two modules, payment and orders, as real processes, to be killed and measured.
+
+    celery -A tests.platform.messaging.host worker -Q bus.orders,bus.ack.payment
+    python -m tests.platform.messaging.host migrate | relay | publish <events> <per transaction>
+
+DATABASE_URL and REDIS_URL say where. Orders writes each event it hears as a row of ``bus_audit``,
+through the ORM: actor = key, changed = amount, target = event id.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+from uuid import UUID
+
+import django
+from celery import Celery
+from django.conf import settings
+
+from modules.payment.contract.events import PaymentAuthorized
+from modules.platform.databases.aliases import database_settings
+from modules.platform.messaging.carrier import celery_settings, worker_queues
+
+MODULES = ("payment", "orders")
+
+
+def _configure() -> None:
+    redis_url = os.environ.get("BROKER_URL") or os.environ["REDIS_URL"]
+    settings.configure(
+        SECRET_KEY="host",
+        USE_TZ=True,
+        FICUS_MODULES=MODULES,
+        REDIS_URL=os.environ["REDIS_URL"],
+        BUS_LEASE=float(os.environ.get("HOST_LEASE", "30")),
+        DATABASE_ROLES=False,
+        DATABASES=database_settings(
+            url=os.environ["DATABASE_URL"],
+            modules=MODULES,
+            overrides={},
+            pool={"min_size": 0, "max_size": 10, "timeout": 10},
+            roles=False,
+        )
+        | {"default": {}},
+        DATABASE_ROUTERS=["modules.platform.databases.router.ModuleRouter"],
+        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+        INSTALLED_APPS=[
+            "modules.platform.databases.apps.DatabasesConfig",
+            "modules.platform.messaging.apps.MessagingConfig",
+        ],
+        **{f"CELERY_{name.upper()}": value for name, value in celery_settings(redis_url).items()},
+    )
+    django.setup()
+
+
+_configure()
+app = Celery("host")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["modules.platform.messaging"])
+
+
+def write_down(event: PaymentAuthorized) -> None:
+    """Orders' handler: one ORM insert."""
+    from modules.platform.messaging import current_envelope
+    from modules.platform.messaging.models import Steering
+
+    envelope = current_envelope()
+    Steering.objects.using("orders").create(
+        actor=event.key(),
+        verb="heard",
+        target=str(envelope.id) if envelope else "",
+        reason="",
+        changed=event.amount.amount,
+    )
+
+
+def insert_down(event: PaymentAuthorized) -> None:
+    """The same in one statement of SQL."""
+    from modules.platform.messaging import current_envelope
+    from modules.platform.messaging.database import execute
+
+    envelope = current_envelope()
+    execute(
+        "orders",
+        "INSERT INTO bus_audit (actor, verb, target, reason, changed) "
+        "VALUES (%s, 'heard', %s, '', %s)",
+        [event.key(), str(envelope.id) if envelope else "", event.amount.amount],
+    )
+
+
+def subscribe_orders() -> None:
+    """Orders hears payment, with the handler that HOST_HANDLER names."""
+    from modules.platform.messaging import subscribe
+
+    handler = {"orm": write_down, "sql": insert_down}[os.environ.get("HOST_HANDLER", "orm")]
+    subscribe("orders", {PaymentAuthorized: [handler]})
+
+
+subscribe_orders()
+
+
+def publish_events(count: int, per_transaction: int, rate: float = 0.0, keys: int = 64) -> int:
+    """Publish ``count`` events, round the keys, each key's amounts counting up from 0."""
+    from modules.platform.contracts import Money
+    from modules.platform.databases import atomic
+    from modules.platform.messaging import publish
+
+    names = [UUID(int=n + 1) for n in range(keys)]
+    started = time.monotonic()
+    for first in range(0, count, per_transaction):
+        with atomic("payment"):
+            publish(
+                *(
+                    PaymentAuthorized(
+                        order_id=names[n % keys],
+                        payment_id=names[0],
+                        amount=Money(amount=n // keys, currency="EUR"),
+                    )
+                    for n in range(first, min(first + per_transaction, count))
+                )
+            )
+        if rate:
+            time.sleep(max(0.0, started + (first + per_transaction) / rate - time.monotonic()))
+    return count
+
+
+def migrate() -> None:
+    from django.core.management import call_command
+
+    for alias in MODULES:
+        call_command("migrate", database=alias, verbosity=0)
+
+
+def main(arguments: list[str]) -> int:
+    from django.core.management import call_command
+
+    verb, *rest = arguments
+    actions: dict[str, Any] = {
+        "migrate": migrate,
+        "relay": lambda: call_command("relay"),
+        "publish": lambda: publish_events(int(rest[0]), int(rest[1]), *map(float, rest[2:])),
+        "queues": lambda: print(",".join(worker_queues(MODULES))),
+    }
+    actions[verb]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

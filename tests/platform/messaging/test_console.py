@@ -1,0 +1,209 @@
+"""``manage.py events`` and ``relay``, AsyncAPI, settings for Celery, and upkeep."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.core.management import call_command
+
+from modules.platform.databases import atomic
+from modules.platform.messaging import asyncapi, dedup, first_time, maintenance, metrics, publish
+from modules.platform.messaging.carrier import (
+    ack_queue_of,
+    celery_settings,
+    queue_of,
+    route,
+    worker_queues,
+)
+from modules.platform.messaging.database import execute, row
+from modules.platform.messaging.testing import dead_letters, drain
+from tests.platform.messaging.ledgers import Ledger, authorized, publish_now
+
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+
+
+def events(*arguments: str) -> str:
+    """What ``manage.py events`` prints."""
+    out = StringIO()
+    call_command("events", *arguments, stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def dead_key(ledger: Ledger) -> UUID:
+    key = uuid4()
+    ledger.fail = lambda event: TypeError("wrong")
+    publish_now(authorized(key), authorized(key))
+    drain()
+    ledger.fail = lambda event: None
+    return key
+
+
+def test_status_shows_lag_in_rows_and_seconds(ledger: Ledger) -> None:
+    """Before and after the events are handled."""
+    drain()
+    publish_now(authorized(), authorized())
+    [one] = json.loads(events("status", "--json", "--module", "payment"))["subscriptions"]
+    assert (one["source"], one["consumer"], one["lag_rows"]) == ("payment", "orders", 2)
+    assert one["lag_seconds"] > 0
+    drain()
+    [one] = json.loads(events("--json", "status"))["subscriptions"]
+    assert (one["lag_rows"], one["lag_seconds"]) == (0, 0)
+    assert "payment" in events("status")
+
+
+def test_dead_groups_by_fingerprint(ledger: Ledger, dead_key: UUID) -> None:
+    """With the place of the failure."""
+    groups = json.loads(events("dead", "--json"))["groups"]
+    assert {(g["state"], g["count"]) for g in groups} == {("dead", 1), ("blocked", 1)}
+    assert "TypeError" in events("dead")
+
+
+def test_replay_from_the_console(ledger: Ledger, dead_key: UUID) -> None:
+    """In order, with a reason; --dry-run only counts."""
+    options = ["--consumer", "orders", "--key", str(dead_key), "--reason", "fixed"]
+    assert "would change 1" in events("replay", *options, "--dry-run")
+    assert len(dead_letters()) == 1
+    assert json.loads(events("replay", *options, "--json"))["changed"] == 1
+    assert ledger.of(dead_key) == [100, 100]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["skip", "--consumer", "orders", "--all"], 1),
+        (["skip", "--consumer", "orders", "--reason", "x"], 2),
+        (["skip", "--consumer", "nobody", "--all", "--reason", "x"], 2),
+        (["replay", "--consumer", "orders", "--from", "0", "--reason", "x"], 2),
+        (["resolve", "--consumer", "orders", "--key", "none", "--reason", "x"], 1),
+    ],
+)
+def test_wrong_use_changes_nothing(
+    ledger: Ledger, dead_key: UUID, arguments: list[str], code: int
+) -> None:
+    """No reason, no choice, no such module: an exit code and a sentence."""
+    with pytest.raises(SystemExit) as ended:
+        events(*arguments)
+    assert ended.value.code == code
+    assert len(dead_letters()) == 1
+
+
+def test_replay_of_the_log(ledger: Ledger) -> None:
+    """``--from`` gives a consumer the retained events again."""
+    key = uuid4()
+    publish_now(authorized(key, 3))
+    drain()
+    events(
+        *("replay", "--consumer", "orders", "--source", "payment"),
+        *("--from", "0", "--reason", "rebuild"),
+    )
+    drain()
+    assert ledger.of(key) == [3, 3]
+
+
+def test_tail_shows_the_last_events_in_order(ledger: Ledger) -> None:
+    """Of all modules, of one, or of one key."""
+    key = uuid4()
+    publish_now(authorized(), authorized(key, 1), authorized(key, 2))
+    lines = json.loads(events("tail", "--json", "--key", str(key)))
+    assert [json.loads(line["data"])["amount"]["amount"] for line in lines] == [1, 2]
+    assert len(events("tail", "-n", "2", "--module", "payment").splitlines()) == 2
+
+
+def test_asyncapi_tells_what_is_said_and_heard(ledger: Ledger) -> None:
+    """Every reference in the document leads somewhere."""
+    document: Any = json.loads(events("asyncapi"))
+    assert document["asyncapi"] == "3.0.0"
+    name = "payment.payment_authorized.v1"
+    assert document["operations"]["orders.receive.payment"]["messages"] == [
+        {"$ref": f"#/channels/payment/messages/{name}"}
+    ]
+    payload = document["components"]["messages"][name]["payload"]["$ref"]
+    schema = follow(document, payload)
+    assert set(schema["required"]) == {"order_id", "payment_id", "amount"}
+    for reference in references(document):
+        assert follow(document, reference)
+    assert document == json.loads(json.dumps(asyncapi.document()))
+
+
+def follow(document: Any, reference: str) -> Any:
+    for step in reference.removeprefix("#/").split("/"):
+        document = document[step]
+    return document
+
+
+def references(part: Any) -> list[str]:
+    if isinstance(part, dict):
+        own = [part["$ref"]] if isinstance(part.get("$ref"), str) else []
+        return own + [r for value in part.values() for r in references(value)]
+    return [r for value in part for r in references(value)] if isinstance(part, list) else []
+
+
+def test_celery_is_set_for_the_bus() -> None:
+    """Late acknowledgement, one at a time, and quorum queues with confirms on RabbitMQ."""
+    redis = celery_settings("redis://x")
+    assert redis["task_acks_late"]
+    assert redis["task_reject_on_worker_lost"]
+    assert redis["worker_prefetch_multiplier"] == 1
+    assert redis["task_ignore_result"]
+    rabbit = celery_settings("amqp://x")
+    assert rabbit["task_default_queue_type"] == "quorum"
+    assert rabbit["broker_transport_options"]["confirm_publish"]
+
+
+def test_limits_of_a_delivery_lie_inside_its_lease() -> None:
+    """Else a batch would be sent again while it is being handled."""
+    from modules.platform.messaging.claiming import LEASE
+    from modules.platform.messaging.tasks import HARD_LIMIT, deliver
+
+    assert timedelta(seconds=HARD_LIMIT) < LEASE
+    assert deliver.time_limit == HARD_LIMIT
+
+
+def test_queues_are_named_after_their_modules() -> None:
+    """A module's periodic tasks go where the module is."""
+    assert worker_queues(["payment"]) == [queue_of("payment"), ack_queue_of("payment")]
+    assert route("payment.reconcile") == {"queue": "bus.payment"}
+    assert route("rest.purge") is None
+
+
+def test_webhook_is_taken_once(ledger: Ledger) -> None:
+    """Until it is forgotten; and not at all when its transaction fails."""
+
+    def fail() -> None:
+        with atomic("payment"):
+            assert first_time("payment", source="stripe", key="evt_1")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert first_time("payment", source="stripe", key="evt_1")
+    assert not first_time("payment", source="stripe", key="evt_1")
+    assert first_time("payment", source="standin", key="evt_1")
+    execute("payment", "UPDATE bus_dedup SET seen_at = seen_at - interval '99 days'")
+    assert dedup.forget_old("payment") == 2
+
+
+def test_upkeep_sets_the_gauges(ledger: Ledger, dead_key: UUID) -> None:
+    """Lag, parked events by state."""
+    publish_now(authorized(), authorized())
+    maintenance.maintain("payment")
+    maintenance.maintain("orders")
+    assert metrics.LAG_ROWS.labels("payment", "orders")._value.get() == 2
+    assert metrics.LETTERS.labels("orders", "dead")._value.get() == 1
+    assert metrics.LETTERS.labels("orders", "blocked")._value.get() == 1
+
+
+@pytest.mark.django_db(transaction=False, databases="__all__")
+def test_drain_works_inside_a_test_transaction() -> None:
+    """Tests that are rolled back see their own events delivered, too."""
+    with atomic("payment"):
+        publish(authorized())
+    before = row("payment", "SELECT count(*) FROM bus_outbox")
+    drain()
+    assert before == (1,)

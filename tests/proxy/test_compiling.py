@@ -1,0 +1,117 @@
+"""The compiled build of the data path: used when it is of these sources, else the plain modules."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from strangler_proxy.compiling import MODULES, CannotCompile, check_tools
+from strangler_proxy.native import HOME, PACKAGE, SUFFIX, SWITCH, fingerprint, fresh_build
+
+COMPILE = "from strangler_proxy.compiling import *; print(compile_modules(['chunked']))"
+WHERE = "import strangler_proxy.chunked as it; print(it.__file__)"
+WORKS = (
+    "from strangler_proxy.chunked import BadChunk, Decoder\n"
+    "assert Decoder().feed(b'2\\r\\nok\\r\\n') == b'ok'\n"
+    "Decoder().feed(b'-1\\r\\n')\n"
+)
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the package in it, to change and compile."""
+    folder = tmp_path_factory.mktemp("copied")
+    for package in (PACKAGE, PACKAGE.parent / "modules" / "platform" / "resilience"):
+        target = folder / package.relative_to(PACKAGE.parent)
+        shutil.copytree(package, target, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def run(folder: Path, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Python in that folder."""
+    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def origin_of_chunked(folder: Path, **environment: str) -> str:
+    """The file from which a module comes: compiled or plain."""
+    ran = run(folder, WHERE, **environment)
+    assert ran.returncode == 0, ran.stderr
+    return Path(ran.stdout.strip()).name
+
+
+def test_a_build_is_used_as_long_as_no_source_changes(copied: Path) -> None:
+    """Compiled, the modules are taken from the build; one changed byte and the plain ones run."""
+    assert origin_of_chunked(copied) == "chunked.py"
+    compiled = run(copied, COMPILE)
+    assert compiled.returncode == 0, compiled.stdout + compiled.stderr
+    assert origin_of_chunked(copied) == f"chunked{SUFFIX}"
+    assert origin_of_chunked(copied, **{SWITCH: "off"}) == "chunked.py"
+    error = run(copied, WORKS).stderr
+    assert 'strangler_proxy/chunked.py", line' in error, "a traceback names source and line"
+    assert error.splitlines()[-1].startswith("strangler_proxy.chunked.BadChunk: ")
+    with (copied / "strangler_proxy" / "way.py").open("a") as source:
+        source.write("\n")
+    assert origin_of_chunked(copied) == "chunked.py"
+
+
+def test_the_fingerprint_is_of_names_and_contents(tmp_path: Path) -> None:
+    """Files that are renamed, changed, added or cut differently make another build."""
+    seen = {fingerprint(tmp_path)}
+    for name, content in (("a.py", "x"), ("a.py", "y"), ("b.py", ""), ("c/d.py", "z")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+        seen.add(fingerprint(tmp_path))
+    (tmp_path / "b.py").rename(tmp_path / "e.py")
+    seen.add(fingerprint(tmp_path))
+    assert len(seen) == 6
+
+
+def test_without_a_build_no_source_is_read(tmp_path: Path) -> None:
+    """Where nothing was ever compiled, starting costs nothing more."""
+    assert fresh_build(tmp_path / "no-such-package", tmp_path / "no-such-home") is None
+
+
+@pytest.mark.parametrize(
+    ("find", "which", "told"),
+    [
+        (lambda name: None if name == "mypyc" else name, lambda name: name, "mypyc is not inst"),
+        (lambda name: None if name == "setuptools" else name, lambda name: name, "setuptools is"),
+        (lambda name: name, lambda name: None, "there is no C compiler"),
+    ],
+    ids=["mypyc", "setuptools", "compiler"],
+)
+def test_what_is_missing_is_named(
+    find: Callable[[str], object], which: Callable[[str], str | None], told: str
+) -> None:
+    """One sentence says what is not there and where it comes from."""
+    with pytest.raises(CannotCompile, match=told):
+        check_tools(find, which)
+
+
+def test_the_command_refuses_in_one_line(copied: Path) -> None:
+    """Without a C compiler it ends with 1 and a sentence, not with a traceback."""
+    code = "import sys; from strangler_proxy.compiling import main; sys.exit(main([]))"
+    shutil.rmtree(copied / HOME.relative_to(PACKAGE.parent), ignore_errors=True)
+    ran = run(copied, code, PATH="")
+    assert ran.returncode == 1
+    assert ran.stderr.count("\n") == 1, ran.stderr
+    assert "there is no C compiler" in ran.stderr
+
+
+def test_all_modules_named_are_there() -> None:
+    """A module that was renamed is not forgotten in the list."""
+    assert [name for name in MODULES if not (PACKAGE / f"{name}.py").is_file()] == []

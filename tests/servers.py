@@ -1,0 +1,46 @@
+"""Pytest plugin (``-p tests.servers``): real PostgreSQL and Redis for the whole test session.
+
+Loaded before settings, because settings need the URLs. The servers are started once by the
+process that runs pytest; xdist's workers inherit the URLs. DATABASE_URL and REDIS_URL that are
+set already are used as they are.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from modules.platform.databases import embedded
+
+_home: Path | None = None
+
+
+def _start() -> None:
+    global _home
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    # By default SIGTERM ends Python without a word, and the servers would stay.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _home = Path(tempfile.mkdtemp(prefix="ficus-test-"))
+    _home.chmod(0o755)  # as root PostgreSQL runs under a user of its own, which must get there
+    os.environ["FICUS_HOME"] = str(_home)
+    if not os.environ.get("DATABASE_URL"):
+        os.environ["DATABASE_URL"] = embedded.ensure_postgres(_home, durable=False).url
+    if not os.environ.get("REDIS_URL"):
+        os.environ["REDIS_URL"] = embedded.ensure_redis(_home).url
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing behind."""
+    if _home is not None:
+        embedded.stop_postgres(_home)
+        embedded.stop_redis(_home)
+        shutil.rmtree(_home, ignore_errors=True)
+
+
+_start()
