@@ -26,7 +26,7 @@ check: $(VENV)/.installed-dev  ## Lint, types, boundaries, migrations, generated
 	$(PY) manage.py modules schema
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) -m shop.env | diff - .env.example
-	$(PY) -m strangler_proxy --schema | diff - strangler_proxy/schema.json
+	$(PY) -m strangler_proxy --schema | diff - strangler_proxy/document/schema.json
 	$(PY) -m tests.docs.reference
 
 format: $(VENV)/.installed-dev  ## Format the code.

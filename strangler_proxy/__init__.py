@@ -5,4 +5,4 @@ It stands alone: of the project it imports ``modules.platform.resilience`` and n
 
 from strangler_proxy.native import use_compiled
 
-use_compiled(__path__)
+use_compiled()

@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     if options.schema:
-        from strangler_proxy.schema import schema_text
+        from strangler_proxy.document.schema import schema_text
 
         sys.stdout.write(schema_text())
         return 0
@@ -81,8 +81,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def _look(options: argparse.Namespace) -> int:
     """What needs the document but no traffic."""
+    from strangler_proxy.exchange.way import ways_of
     from strangler_proxy.table import load_table_file
-    from strangler_proxy.way import ways_of
 
     table = load_table_file(options.config)
     ways_of(table.document)
@@ -93,7 +93,7 @@ def _look(options: argparse.Namespace) -> int:
         from strangler_proxy.render import render_command
 
         return render_command(table.document, options.render, options.out, strict=options.strict)
-    from strangler_proxy.credentials import offline_identify
+    from strangler_proxy.auth.credentials import offline_identify
     from strangler_proxy.explain import explain, plain_request
 
     method, target = options.explain

@@ -15,31 +15,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from strangler_proxy import config
-from strangler_proxy.access_log import AccessLog
-from strangler_proxy.answers import problem_answer
+from strangler_proxy.access_log.log import AccessLog
+from strangler_proxy.auth.credentials import Credentials, SharedLimits
+from strangler_proxy.auth.keys import KeySource
 from strangler_proxy.cache import Cache
-from strangler_proxy.credentials import Credentials, SharedLimits
 from strangler_proxy.decision import Identify
 from strangler_proxy.errors import Refusal
-from strangler_proxy.forwarding import Peer, client_address, is_within, networks
-from strangler_proxy.heads import RequestHead
-from strangler_proxy.holding import Holds
-from strangler_proxy.keys import KeySource
-from strangler_proxy.limits import Limiter
-from strangler_proxy.limits_shared import SharedLimiter
+from strangler_proxy.exchange.holding import Holds
+from strangler_proxy.exchange.way import Way, ways_of
+from strangler_proxy.limits.local import Limiter
+from strangler_proxy.limits.shared import SharedLimiter
 from strangler_proxy.metrics import Event, Metrics
-from strangler_proxy.mirror import Mirrors
-from strangler_proxy.recording import Recorder
+from strangler_proxy.mirror.copying import Mirrors
+from strangler_proxy.mirror.recording import Recorder
 from strangler_proxy.server import ClientConnection
-from strangler_proxy.sockets import open_socket
 from strangler_proxy.table import Table
-from strangler_proxy.tls import server_context
 from strangler_proxy.upstream import Upstream
 from strangler_proxy.upstreams import Upstreams
-from strangler_proxy.way import Way, ways_of
+from strangler_proxy.wire.answers import problem_answer
+from strangler_proxy.wire.forwarding import Peer, client_address, is_within, networks
+from strangler_proxy.wire.heads import RequestHead
+from strangler_proxy.wire.sockets import open_socket
+from strangler_proxy.wire.tls import server_context
 
 if TYPE_CHECKING:
-    from strangler_proxy.exchange import Exchange
+    from strangler_proxy.exchange.exchange import Exchange
 
 TICK = 0.05  # seconds: how late a deadline may be noticed
 SLOW_TICKS = 10  # for clients' patience and idle connections

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from strangler_proxy import config
-from strangler_proxy.checks import MOVED
+from strangler_proxy.auth.identity import lacks
 from strangler_proxy.cohorts import KeySource
 from strangler_proxy.config import Demand, Mirror, Phase
 from strangler_proxy.decision import Reason, Side
+from strangler_proxy.document.checks import MOVED
 from strangler_proxy.errors import Refusal
-from strangler_proxy.identity import lacks
 
 
 class Outcome(NamedTuple):

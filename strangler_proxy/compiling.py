@@ -21,10 +21,11 @@ from strangler_proxy.native import GROUP, HOME, LIBRARY, PACKAGE, SUFFIX, finger
 
 # What a request passes through, and what that refers to by type.
 MODULES = (
-    *("access_log", "answers", "app", "auth", "balance", "chunked", "cohorts", "compiled"),
-    *("decision", "detours", "exchange", "forwarding", "heads", "http1", "identity", "limits"),
-    *("log_line", "member", "metrics", "paths", "pool", "remembered", "second_thoughts", "server"),
-    *("table", "tracing", "upstream", "way"),
+    *("access_log.line", "access_log.log", "app", "auth.authenticator", "auth.identity"),
+    *("auth.remembered", "balance", "cohorts", "compiled", "decision", "exchange.detours"),
+    *("exchange.exchange", "exchange.second_thoughts", "exchange.way", "limits.local", "member"),
+    *("metrics", "paths", "pool", "server", "table", "upstream", "wire.answers", "wire.chunked"),
+    *("wire.forwarding", "wire.heads", "wire.http1", "wire.tracing"),
 )
 
 
@@ -54,7 +55,7 @@ def compile_modules(modules: Sequence[str], *, package: Path = PACKAGE, home: Pa
     home.mkdir(parents=True, exist_ok=True)
     name = fingerprint(package)
     with TemporaryDirectory(dir=home) as scratch:
-        made = _run_mypyc([package / f"{module}.py" for module in modules], Path(scratch))
+        made = _run_mypyc([source(module, package) for module in modules], Path(scratch))
         if not (made / f"{LIBRARY}{SUFFIX}").is_file():
             raise CannotCompile("the C compiler failed; what it said stands above.")
         if fingerprint(package) != name:
@@ -63,6 +64,11 @@ def compile_modules(modules: Sequence[str], *, package: Path = PACKAGE, home: Pa
             if old != Path(scratch):
                 shutil.rmtree(old)  # processes that run by it have it open and go on
         return made.replace(home / name)
+
+
+def source(module: str, package: Path = PACKAGE) -> Path:
+    """The file of one of ``MODULES``."""
+    return package / (module.replace(".", "/") + ".py")
 
 
 def check_tools(

@@ -13,10 +13,10 @@ from enum import StrEnum
 from random import Random
 from typing import TYPE_CHECKING, Final, Protocol
 
+from strangler_proxy.auth.identity import MISSING, Identity
 from strangler_proxy.cohorts import bucket_of, is_in
 from strangler_proxy.config import Mirror
 from strangler_proxy.errors import Refusal
-from strangler_proxy.identity import MISSING, Identity
 from strangler_proxy.paths import BAD_TARGET, canonical, is_internal, is_plain, split_absolute
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ import httpx
 
 from strangler_proxy.balance import Balancer, Member
 from strangler_proxy.config import Health, UpstreamTls
-from strangler_proxy.polling import JITTER, Clock
-from strangler_proxy.tls import client_context
+from strangler_proxy.discovery.polling import JITTER, Clock
+from strangler_proxy.wire.tls import client_context
 
 log = logging.getLogger(__name__)
 

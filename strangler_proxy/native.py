@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import sys
 from hashlib import blake2b
-from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.abc import MetaPathFinder
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -40,8 +41,24 @@ def fresh_build(package: Path = PACKAGE, home: Path = HOME) -> Path | None:
     return build if build.is_dir() else None
 
 
-def use_compiled(search_path: list[str]) -> None:
-    """Let the package whose ``__path__`` this is take its modules from the build first."""
+class CompiledModules(MetaPathFinder):
+    """Finds the modules that a build holds; for all others the usual finders are asked."""
+
+    def __init__(self, build: Path) -> None:
+        self._files = {
+            ".".join(file.relative_to(build).with_name(file.name.removesuffix(SUFFIX)).parts): file
+            for file in (build / PACKAGE.name).rglob(f"*{SUFFIX}")
+        }
+
+    def find_spec(
+        self, fullname: str, path: object = None, target: object = None
+    ) -> ModuleSpec | None:
+        file = self._files.get(fullname)
+        return spec_from_file_location(fullname, file) if file is not None else None
+
+
+def use_compiled() -> None:
+    """From now on, modules of this package are taken from the build of its sources, if any."""
     build = fresh_build() if os.environ.get(SWITCH) != "off" else None
     if build is None:
         return
@@ -50,4 +67,4 @@ def use_compiled(search_path: list[str]) -> None:
         return
     library = sys.modules[LIBRARY] = module_from_spec(spec)
     spec.loader.exec_module(library)
-    search_path.insert(0, str(build / PACKAGE.name))
+    sys.meta_path.insert(0, CompiledModules(build))

@@ -7,11 +7,11 @@ import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from strangler_proxy.chunked import BadChunk, Decoder
 from strangler_proxy.config import Connections
 from strangler_proxy.errors import BadAnswer, ConnectFailed, ConnectionLost, UpstreamFailed
-from strangler_proxy.heads import ResponseHead
-from strangler_proxy.http1 import END, ResponseReader
+from strangler_proxy.wire.chunked import BadChunk, Decoder
+from strangler_proxy.wire.heads import ResponseHead
+from strangler_proxy.wire.http1 import END, ResponseReader
 
 if TYPE_CHECKING:
     from strangler_proxy.upstream import Attempt

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from strangler_proxy.chunked import BadChunk, Decoder
 from strangler_proxy.config import ClientLimits
 from strangler_proxy.errors import Refusal
-from strangler_proxy.exchange import Exchange
-from strangler_proxy.forwarding import Peer
-from strangler_proxy.heads import RequestHead
-from strangler_proxy.http1 import END, BadHead, RequestReader
+from strangler_proxy.exchange.exchange import Exchange
+from strangler_proxy.wire.chunked import BadChunk, Decoder
+from strangler_proxy.wire.forwarding import Peer
+from strangler_proxy.wire.heads import RequestHead
+from strangler_proxy.wire.http1 import END, BadHead, RequestReader
 
 if TYPE_CHECKING:
     from strangler_proxy.app import Listener, Proxy

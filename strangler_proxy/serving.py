@@ -11,10 +11,10 @@ from typing import Any, Protocol
 
 from strangler_proxy.config import Document
 from strangler_proxy.control.listener import AdminListener
+from strangler_proxy.document.last_good import LastGood
 from strangler_proxy.errors import ProxyError
-from strangler_proxy.last_good import LastGood
+from strangler_proxy.exchange.way import ways_of
 from strangler_proxy.table import Table, compile_table, load_table_file
-from strangler_proxy.way import ways_of
 from strangler_proxy.workers.alone import Alone
 from strangler_proxy.workers.crew import Crew
 from strangler_proxy.workers.supervisor import Supervisor

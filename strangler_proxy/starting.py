@@ -11,8 +11,8 @@ import logging
 from pathlib import Path
 
 from strangler_proxy.config import Document
+from strangler_proxy.document.last_good import LastGood
 from strangler_proxy.errors import TableRefused
-from strangler_proxy.last_good import LastGood
 from strangler_proxy.table import Table, compile_table, load_table_file
 
 log = logging.getLogger("strangler_proxy")

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from strangler_proxy.checks import document_findings
 from strangler_proxy.compiled import CompiledCapability, CompiledRoute
 from strangler_proxy.config import Capability, Document
 from strangler_proxy.decision import CLOSED, Reason
-from strangler_proxy.document import load_with_lines, read_file
-from strangler_proxy.document_text import Lines
+from strangler_proxy.document.checks import document_findings
+from strangler_proxy.document.loading import load_with_lines, read_file
+from strangler_proxy.document.text import Lines
 from strangler_proxy.errors import Refusal, TableRefused
 from strangler_proxy.paths import spellings_of_internal
 

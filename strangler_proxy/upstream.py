@@ -23,10 +23,10 @@ from strangler_proxy.errors import (
     Overloaded,
     UpstreamFailed,
 )
-from strangler_proxy.heads import ResponseHead
 from strangler_proxy.member import Member
 from strangler_proxy.pool import Pool, UpstreamConnection
-from strangler_proxy.tls import client_context
+from strangler_proxy.wire.heads import ResponseHead
+from strangler_proxy.wire.tls import client_context
 
 if TYPE_CHECKING:
     import ssl

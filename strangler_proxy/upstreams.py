@@ -9,12 +9,12 @@ from typing import Any
 
 from strangler_proxy import config
 from strangler_proxy.balance import Balancer
-from strangler_proxy.discovery import source_for
+from strangler_proxy.discovery.polling import Source
+from strangler_proxy.discovery.registrations import Registrations
+from strangler_proxy.discovery.sources import source_for
 from strangler_proxy.health import Checker
 from strangler_proxy.member import Member
 from strangler_proxy.metrics import Event, Metrics
-from strangler_proxy.polling import Source
-from strangler_proxy.registrations import Registrations
 from strangler_proxy.upstream import Upstream
 
 RETIRED_SECONDS = 5.0  # in which requests of the table before may still begin at its upstreams

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from strangler_proxy.cache.freshness import Headers
-from strangler_proxy.heads import LOWER, NOT_FORWARDED
+from strangler_proxy.wire.heads import LOWER, NOT_FORWARDED
 
 _REMEMBERED = 256  # bytes; longer values are compared without being remembered
 _ANY_CASE = frozenset({b"accept-encoding", b"accept-language"})

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strangler_proxy.announcement import Announcement
 from strangler_proxy.config import Admin, Document
 from strangler_proxy.control.bodies import (
     DOCUMENT_BYTES,
@@ -29,9 +28,10 @@ from strangler_proxy.control.masking import MASK, has_mask
 from strangler_proxy.control.problems import Problem
 from strangler_proxy.control.reading import answer
 from strangler_proxy.control.tokens import authorize, authorize_registration
-from strangler_proxy.document import load
+from strangler_proxy.discovery.announcement import Announcement
+from strangler_proxy.discovery.registrations import ID
+from strangler_proxy.document.loading import load
 from strangler_proxy.errors import ProxyError, TableRefused
-from strangler_proxy.registrations import ID
 
 Edit = Callable[[Document | None], Document]
 START_ONLY = (

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
-from strangler_proxy.announcement import Announcement
 from strangler_proxy.config import Document, HeaderName, Method, Registry
+from strangler_proxy.discovery.announcement import Announcement
 from strangler_proxy.errors import Finding, ProxyError
 from strangler_proxy.metrics import Snapshot
 

@@ -17,7 +17,7 @@ from strangler_proxy.config import Admin
 from strangler_proxy.control.app import admin_app
 from strangler_proxy.control.fleet import Fleet
 from strangler_proxy.errors import ProxyError
-from strangler_proxy.sockets import name_of, open_socket, remove
+from strangler_proxy.wire.sockets import name_of, open_socket, remove
 
 GRACE = 2  # seconds for answers under way when the listener stops
 

@@ -17,7 +17,7 @@ from strangler_proxy.control.fleet import Fleet, Question
 from strangler_proxy.control.masking import masked
 from strangler_proxy.control.problems import Problem
 from strangler_proxy.control.tokens import is_authorized
-from strangler_proxy.schema import document_schema
+from strangler_proxy.document.schema import document_schema
 
 # What is read here is of this moment, and differs between readers.
 FRESH = {"Cache-Control": "no-store"}

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from strangler_proxy.announcement import Announcement
 from strangler_proxy.config import Document
 from strangler_proxy.control.fleet import (
     Accepted,
@@ -28,9 +27,10 @@ from strangler_proxy.control.fleet import (
     next_revision,
     registry_of,
 )
+from strangler_proxy.discovery.announcement import Announcement
+from strangler_proxy.discovery.registrations import Registrations
 from strangler_proxy.errors import TableRefused
 from strangler_proxy.metrics import Event, Metrics, merge
-from strangler_proxy.registrations import Registrations
 from strangler_proxy.workers.orders import (
     AnyOrder,
     Apply,

@@ -10,14 +10,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from strangler_proxy.access_log import AccessLog
-from strangler_proxy.announcement import Announcement
+from strangler_proxy.access_log.log import AccessLog
 from strangler_proxy.app import Proxy
 from strangler_proxy.config import Document
 from strangler_proxy.control.fleet import Question, UpstreamSnapshot, WorkerSnapshot
+from strangler_proxy.discovery.announcement import Announcement
 from strangler_proxy.explain import explain, plain_request
 from strangler_proxy.metrics import Event
-from strangler_proxy.recording import Recorder
+from strangler_proxy.mirror.recording import Recorder
 from strangler_proxy.table import compile_table
 from strangler_proxy.workers.orders import Welcome
 

@@ -6,9 +6,9 @@ from typing import Any, Protocol, TypeVar, assert_never
 
 from msgspec import Struct
 
-from strangler_proxy.announcement import Announcement
 from strangler_proxy.config import Document
 from strangler_proxy.control.fleet import Question, WorkerSnapshot
+from strangler_proxy.discovery.announcement import Announcement
 from strangler_proxy.errors import Finding, TableRefused
 
 

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Sequence
 
 from strangler_proxy.config import Listen
-from strangler_proxy.sockets import name_of, open_socket, remove
+from strangler_proxy.wire.sockets import name_of, open_socket, remove
 
 
 class Slots:

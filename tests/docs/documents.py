@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from strangler_proxy.document_text import read
+from strangler_proxy.document.text import read
+from strangler_proxy.exchange.way import ways_of
 from strangler_proxy.table import Table, load_table
-from strangler_proxy.way import ways_of
 from tests.docs.markdown import Block, Section
 
 Part = dict[str, Any]

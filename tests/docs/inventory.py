@@ -25,9 +25,9 @@ MAKERS = frozenset({"Refusal", "BadHead", "Problem", "_refusal"})  # called with
 # Calls of these whose status or code is not written there: it comes from a table or a parameter.
 PASSED_ON = frozenset(
     {
-        "http1.py:BadHead.__init__",  # of _bad and its other callers, which write it
-        "identity.py:_refusal",
-        "second_thoughts.py:refusal_of",  # of the UpstreamFailed
+        "wire/http1.py:BadHead.__init__",  # of _bad and its other callers, which write it
+        "auth/identity.py:_refusal",
+        "exchange/second_thoughts.py:refusal_of",  # of the UpstreamFailed
         "control/problems.py:on_http_error",  # of starlette's routing
         "control/problems.py:on_proxy_error",  # of STATUSES
     }
@@ -184,7 +184,7 @@ def _upstream_problems() -> Iterator[tuple[int, str]]:
 
 def log_codes() -> set[str]:
     """Codes of the access log alone: the answer was begun, or nobody is there to get it."""
-    sources = [path.read_text() for path in PACKAGE.glob("*.py")]
+    sources = [path.read_text() for path in PACKAGE.rglob("*.py")]
     found = re.findall(r'\.cut\("(\w+)"\)|self\.code or "(\w+)"', "\n".join(sources))
     return {one or other for one, other in found}
 

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from strangler_proxy.access_log.line import Line
 from strangler_proxy.control.families import PREFIX, families
-from strangler_proxy.log_line import Line
 from strangler_proxy.render import Severity, Target, render
 from tests.docs.inventory import endpoints, log_codes, problems, uncounted_events
 from tests.docs.meanings import ADMIN_PROBLEMS, LABELS, LOG_FIELDS, PROBLEMS

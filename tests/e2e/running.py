@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -59,6 +60,7 @@ class RunningShop:
         self.environment = {
             **{f"{name}_PORT": str(port) for name, port in self.ports.items()},
             "FICUS_HOME": str(home),
+            "STANDIN_WEBHOOK_SECRET": secrets.token_hex(16),
             "DATABASE_URL": own,
             "REDIS_URL": redis_url,
             "DJANGO_SETTINGS_MODULE": "shop.settings.dev",

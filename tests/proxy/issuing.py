@@ -10,8 +10,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from strangler_proxy.auth.keys import KeySet, parse_keys
 from strangler_proxy.config import Authentication, Keys
-from strangler_proxy.keys import KeySet, parse_keys
 
 ISSUER = "https://shop.example"
 AUDIENCE = "ficus-api"

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 
-from strangler_proxy.document import load
+from strangler_proxy.document.loading import load
 from strangler_proxy.workers.crew import Crew
 from strangler_proxy.workers.supervisor import Supervisor
 

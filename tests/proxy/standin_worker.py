@@ -13,9 +13,9 @@ import socket
 import time
 from typing import Any
 
-from strangler_proxy.announcement import Announcement
 from strangler_proxy.config import Document
 from strangler_proxy.control.fleet import Question, WorkerSnapshot
+from strangler_proxy.discovery.announcement import Announcement
 from strangler_proxy.errors import Finding, TableRefused
 from strangler_proxy.metrics import Event, Metrics
 from strangler_proxy.workers.link import serve

@@ -7,11 +7,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from strangler_proxy.auth.identity import Identity
 from strangler_proxy.config import Phase
 from strangler_proxy.decision import Decision, decide
 from strangler_proxy.errors import Refusal
 from strangler_proxy.explain import PlainRequest
-from strangler_proxy.identity import Identity
 from strangler_proxy.table import Table
 
 SAMPLE = """\

@@ -18,10 +18,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strangler_proxy import access_log, config
-from strangler_proxy.access_log import AccessLog
-from strangler_proxy.log_line import MAX_PATH, Formatter, Line, Record
-from strangler_proxy.log_sink import Sink
+from strangler_proxy import config
+from strangler_proxy.access_log import log as access_log
+from strangler_proxy.access_log.line import MAX_PATH, Formatter, Line, Record
+from strangler_proxy.access_log.log import AccessLog
+from strangler_proxy.access_log.sink import Sink
 
 RECORD: Record = (
     *(1763625600.123456, b"POST", b"/api/v1/orders", 12, "orders", "orders-service"),

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import settings as run
 from hypothesis import strategies as st
 
-from strangler_proxy.auth import Authenticator
-from strangler_proxy.errors import Refusal
-from strangler_proxy.identity import (
+from strangler_proxy.auth.authenticator import Authenticator
+from strangler_proxy.auth.identity import (
     EXPIRED,
     INVALID,
     MALFORMED,
@@ -27,6 +26,7 @@ from strangler_proxy.identity import (
     Identity,
     lacks,
 )
+from strangler_proxy.errors import Refusal
 from tests.proxy.issuing import (
     AUDIENCE,
     ISSUER,

@@ -86,7 +86,7 @@ def test_schema_is_the_one_in_the_package() -> None:
     """The JSON Schema that editors and the control plane can use."""
     done = run("--schema")
     assert json.loads(done.stdout)["$schema"].startswith("https://json-schema.org/")
-    committed = REPOSITORY / "strangler_proxy" / "schema.json"
+    committed = REPOSITORY / "strangler_proxy" / "document" / "schema.json"
     assert done.stdout == committed.read_text()
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from strangler_proxy.compiling import MODULES, CannotCompile, check_tools
+from strangler_proxy.compiling import MODULES, CannotCompile, check_tools, source
 from strangler_proxy.native import HOME, PACKAGE, SUFFIX, SWITCH, fingerprint, fresh_build
 
-COMPILE = "from strangler_proxy.compiling import *; print(compile_modules(['chunked']))"
-WHERE = "import strangler_proxy.chunked as it; print(it.__file__)"
+COMPILE = "from strangler_proxy.compiling import *; print(compile_modules(['wire.chunked']))"
+WHERE = "import strangler_proxy.wire.chunked as it; print(it.__file__)"
 WORKS = (
-    "from strangler_proxy.chunked import BadChunk, Decoder\n"
+    "from strangler_proxy.wire.chunked import BadChunk, Decoder\n"
     "assert Decoder().feed(b'2\\r\\nok\\r\\n') == b'ok'\n"
     "Decoder().feed(b'-1\\r\\n')\n"
 )
@@ -61,10 +61,10 @@ def test_a_build_is_used_as_long_as_no_source_changes(copied: Path) -> None:
     assert origin_of_chunked(copied) == f"chunked{SUFFIX}"
     assert origin_of_chunked(copied, **{SWITCH: "off"}) == "chunked.py"
     error = run(copied, WORKS).stderr
-    assert 'strangler_proxy/chunked.py", line' in error, "a traceback names source and line"
-    assert error.splitlines()[-1].startswith("strangler_proxy.chunked.BadChunk: ")
-    with (copied / "strangler_proxy" / "way.py").open("a") as source:
-        source.write("\n")
+    assert 'strangler_proxy/wire/chunked.py", line' in error, "a traceback names source and line"
+    assert error.splitlines()[-1].startswith("strangler_proxy.wire.chunked.BadChunk: ")
+    with (copied / "strangler_proxy" / "exchange" / "way.py").open("a") as changed:
+        changed.write("\n")
     assert origin_of_chunked(copied) == "chunked.py"
 
 
@@ -114,4 +114,4 @@ def test_the_command_refuses_in_one_line(copied: Path) -> None:
 
 def test_all_modules_named_are_there() -> None:
     """A module that was renamed is not forgotten in the list."""
-    assert [name for name in MODULES if not (PACKAGE / f"{name}.py").is_file()] == []
+    assert [name for name in MODULES if not source(name).is_file()] == []

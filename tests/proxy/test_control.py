@@ -25,7 +25,6 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
-from strangler_proxy.announcement import Announcement
 from strangler_proxy.config import Admin, Document
 from strangler_proxy.control.fleet import (
     Accepted,
@@ -41,7 +40,8 @@ from strangler_proxy.control.fleet import (
 )
 from strangler_proxy.control.listener import AdminListener, AdminUnavailable
 from strangler_proxy.control.masking import has_mask, masked
-from strangler_proxy.document import dump, load
+from strangler_proxy.discovery.announcement import Announcement
+from strangler_proxy.document.loading import dump, load
 from strangler_proxy.errors import Finding, TableRefused
 from strangler_proxy.metrics import Metrics
 from strangler_proxy.upstreams import Upstreams

@@ -13,12 +13,12 @@ import xxhash
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from strangler_proxy.auth.identity import Identity
 from strangler_proxy.cohorts import bucket_of, cookie, is_in
 from strangler_proxy.config import Phase
 from strangler_proxy.decision import Decision, Reason, Side, decide
 from strangler_proxy.errors import Refusal
 from strangler_proxy.explain import PlainRequest
-from strangler_proxy.identity import Identity
 from strangler_proxy.paths import canonical, is_internal, split_absolute
 from strangler_proxy.table import Table, load_table
 from tests.proxy.tables import (

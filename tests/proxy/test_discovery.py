@@ -17,20 +17,20 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strangler_proxy import registrations as registrations_room
-from strangler_proxy import registry as registry_room
-from strangler_proxy.announcement import Announcement, read_announcement, to_instances
 from strangler_proxy.balance import Balancer, Member
 from strangler_proxy.config import Dns, Instance, Registry, Upstream
-from strangler_proxy.discovery import Dns as DnsSource
-from strangler_proxy.discovery import (
+from strangler_proxy.discovery import registrations as registrations_room
+from strangler_proxy.discovery import registry as registry_room
+from strangler_proxy.discovery.announcement import Announcement, read_announcement, to_instances
+from strangler_proxy.discovery.registrations import Registrations
+from strangler_proxy.discovery.sources import Dns as DnsSource
+from strangler_proxy.discovery.sources import (
     Registered,
     RegistryClient,
     Source,
     Static,
     source_for,
 )
-from strangler_proxy.registrations import Registrations
 from tests.proxy.answering import (
     Answer,
     Server,

@@ -12,10 +12,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strangler_proxy import schema
 from strangler_proxy.config import Document, Phase
-from strangler_proxy.document import dump, load, load_file, load_with_lines, with_capability
-from strangler_proxy.document_text import DEPTH_LIMIT, SIZE_LIMIT, read
+from strangler_proxy.document import schema
+from strangler_proxy.document.loading import dump, load, load_file, load_with_lines, with_capability
+from strangler_proxy.document.text import DEPTH_LIMIT, SIZE_LIMIT, read
 from strangler_proxy.errors import Finding, TableRefused
 from tests.proxy.tables import SAMPLE, documents
 
@@ -152,9 +152,9 @@ def test_every_path_has_its_line() -> None:
 
 
 def test_the_committed_schema_is_the_generated_one() -> None:
-    """``python -m strangler_proxy.schema`` prints what schema.json holds."""
+    """``python -m strangler_proxy.document.schema`` prints what schema.json holds."""
     committed = Path(schema.__file__).with_name("schema.json").read_text()
-    assert committed == schema.schema_text(), "run python -m strangler_proxy.schema"
+    assert committed == schema.schema_text(), "run python -m strangler_proxy.document.schema"
 
 
 def test_the_schema_takes_the_sample() -> None:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from strangler_proxy.auth.identity import Identity
 from strangler_proxy.errors import Refusal
 from strangler_proxy.explain import Explanation, PlainRequest, explain, plain_request
-from strangler_proxy.identity import Identity
 from strangler_proxy.table import load_table
 from tests.proxy.tables import (
     CUSTOMER,

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strangler_proxy.auth import Authenticator
+from strangler_proxy.auth.authenticator import Authenticator
+from strangler_proxy.auth.identity import UNKNOWN_KEY, Identity
+from strangler_proxy.auth.keys import MAX_BYTES, KeySource, parse_keys
 from strangler_proxy.config import Keys
 from strangler_proxy.errors import KeysUnavailable, TableRefused
-from strangler_proxy.identity import UNKNOWN_KEY, Identity
-from strangler_proxy.keys import MAX_BYTES, KeySource, parse_keys
 from tests.proxy.answering import Server, answering, closed_port, saying, sending, until
 from tests.proxy.issuing import NOW, Asking, Issuer, jwks, settings
 

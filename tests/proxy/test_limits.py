@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strangler_proxy.config import RateLimit
-from strangler_proxy.limits import FREE, GRACE, Limiter, Verdict, network
+from strangler_proxy.limits.local import FREE, GRACE, Limiter, Verdict, network
 
 HOUR = RateLimit(requests=3, seconds=3600)
 ITEM = re.compile(rb'"([a-z_-]+)";r=(\d+);t=(\d+)')

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from strangler_proxy.recorded import Pair, read_pairs
+from strangler_proxy.mirror.recorded import Pair, read_pairs
 from tests.proxy.client import Crowd, ask, crowd, patch, until
 from tests.proxy.front import FrontDoor, front_door
 from tests.proxy.origin import CLOSE, HANG, Got, Origin, Step, ok, origin

@@ -20,13 +20,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strangler_proxy import recorded, recording
 from strangler_proxy.config import Recording
 from strangler_proxy.errors import Field
-from strangler_proxy.exchanged import Answered, Asked, Exchanged, Tap
-from strangler_proxy.recorded import Pair, RecordingUnreadable, read_pairs
-from strangler_proxy.recording import Recorder
-from strangler_proxy.redaction import Redaction
+from strangler_proxy.mirror import recorded, recording
+from strangler_proxy.mirror.exchanged import Answered, Asked, Exchanged, Tap
+from strangler_proxy.mirror.recorded import Pair, RecordingUnreadable, read_pairs
+from strangler_proxy.mirror.recording import Recorder
+from strangler_proxy.mirror.redaction import Redaction
 
 KEY = bytes(range(32))
 JSON: Field = (b"Content-Type", b"application/json")
@@ -491,7 +491,7 @@ def test_folder_that_cannot_be_written_is_counted_and_said_once(
     blocked = tmp_path / "pairs"
     blocked.write_text("a file where a folder should be")
     recorder = Recorder(blocked, key=KEY)
-    with caplog.at_level(logging.WARNING, logger="strangler_proxy.recording"):
+    with caplog.at_level(logging.WARNING, logger="strangler_proxy.mirror.recording"):
         for _ in range(3):
             assert recorder.record(pair())
         _wait(lambda: recorder.failed == 3)

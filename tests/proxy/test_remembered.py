@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strangler_proxy.remembered import Remembered
+from strangler_proxy.auth.remembered import Remembered
 
 
 @given(keys=st.lists(st.integers(0, 30), max_size=300), capacity=st.integers(2, 20))

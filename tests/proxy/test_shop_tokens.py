@@ -11,10 +11,10 @@ from django.conf import settings as shop
 from modules.accounts import tokens
 from modules.accounts.keys import KeyRing
 from modules.accounts.models import User
-from strangler_proxy.auth import Authenticator
+from strangler_proxy.auth.authenticator import Authenticator
+from strangler_proxy.auth.identity import UNKNOWN_KEY, Identity
+from strangler_proxy.auth.keys import KeySet, parse_keys
 from strangler_proxy.config import Authentication, Keys
-from strangler_proxy.identity import UNKNOWN_KEY, Identity
-from strangler_proxy.keys import KeySet, parse_keys
 from tests.proxy.issuing import Asking
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strangler_proxy.config import Route
-from strangler_proxy.document import load
+from strangler_proxy.document.loading import load
 from strangler_proxy.errors import Finding, TableRefused
 from strangler_proxy.paths import canonical, is_internal
 from strangler_proxy.table import Table, compile_table, load_table, load_table_file

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strangler_proxy.tracing import Trace, continue_trace, request_id
+from strangler_proxy.wire.tracing import Trace, continue_trace, request_id
 from tests.proxy.trace_cases import CASES, PLAIN, TRACE, UNSAMPLED, Case, faults
 
 NAMES = [case.name for case in CASES]

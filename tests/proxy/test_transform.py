@@ -11,18 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strangler_proxy import config, transform
-from strangler_proxy.body_rules import BodyRules
+from strangler_proxy import config
 from strangler_proxy.errors import TableRefused
-from strangler_proxy.header_rules import HeaderRules
-from strangler_proxy.target_rules import TargetRules
-from strangler_proxy.transform import (
+from strangler_proxy.transform import rules as transform
+from strangler_proxy.transform.bodies import BodyRules
+from strangler_proxy.transform.headers import HeaderRules
+from strangler_proxy.transform.rules import (
     RequestRules,
     Scope,
     asking_for_plain_json,
     compile_request_rules,
     compile_response_rules,
 )
+from strangler_proxy.transform.targets import TargetRules
 
 FIELDS = [(b"Accept", b"*/*"), (b"X-Old", b"1"), (b"Cookie", b"a=b"), (b"x-old", b"2")]
 

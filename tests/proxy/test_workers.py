@@ -19,8 +19,6 @@ import pytest
 import uvloop
 from msgspec.structs import replace
 
-from strangler_proxy import registrations
-from strangler_proxy.announcement import Announcement
 from strangler_proxy.config import Document, Listen, Route
 from strangler_proxy.control.fleet import (
     NotRegistrable,
@@ -30,7 +28,9 @@ from strangler_proxy.control.fleet import (
     WorkerFailed,
     WorkerSnapshot,
 )
-from strangler_proxy.document import load
+from strangler_proxy.discovery import registrations
+from strangler_proxy.discovery.announcement import Announcement
+from strangler_proxy.document.loading import load
 from strangler_proxy.errors import Finding, TableRefused
 from strangler_proxy.metrics import Event, Metrics
 from strangler_proxy.workers import process

@@ -17,9 +17,9 @@ from shop.env import MODULES
 from shop.running import public
 from shop.running.public import Address
 from strangler_proxy import config
+from strangler_proxy.auth.identity import Identity
 from strangler_proxy.decision import Decision, Side, decide
 from strangler_proxy.explain import plain_request
-from strangler_proxy.identity import Identity
 from strangler_proxy.table import Table
 from tests.shop.routing import table
 

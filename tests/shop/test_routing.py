@@ -15,7 +15,7 @@ from shop.env import Environment
 from shop.running.processes import state_folder
 from shop.running.routing import write_document
 from strangler_proxy import config
-from strangler_proxy.last_good import LastGood
+from strangler_proxy.document.last_good import LastGood
 from strangler_proxy.table import Table, load_table_file
 from tests.shop.routing import table
 

@@ -32,20 +32,25 @@ def options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--slow-seconds", type=float, default=3.0, help="what card_slow takes")
     parser.add_argument("--lost-answer", choices=["hold", "reset"], default="hold")
     parser.add_argument("--hold-seconds", type=float, default=30.0, help="how long hold holds")
-    return parser.parse_args(argv)
+    given = parser.parse_args(argv)
+    given.webhook_secret = _webhook_secret(given.webhook_secret_file)
+    if given.webhook_url and not given.webhook_secret:
+        parser.error("webhooks are signed: set STANDIN_WEBHOOK_SECRET or --webhook-secret-file")
+    return given
+
+
+def _webhook_secret(file: Path | None) -> str:
+    return file.read_text().strip() if file else os.environ.get("STANDIN_WEBHOOK_SECRET", "")
 
 
 async def run(given: argparse.Namespace) -> None:
     """Serve until a signal comes. Prints one line with the address once it listens."""
-    secret = os.environ.get("STANDIN_WEBHOOK_SECRET", "")
-    if given.webhook_secret_file:
-        secret = given.webhook_secret_file.read_text().strip()
     journal = Journal(given.state)
     bank = Bank(journal)
     webhooks = Webhooks(
         journal,
         url=given.webhook_url,
-        secret=secret,
+        secret=given.webhook_secret,
         mode=given.webhook_mode,
         only_async=given.webhook_events == "async",
     )

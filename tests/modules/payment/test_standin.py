@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import os
+import subprocess
+import sys
 from uuid import uuid4
 
 import httpx
@@ -10,6 +13,7 @@ import pytest
 
 from tests.standin import StandIn
 
+SECRET_NAME = "STANDIN_WEBHOOK_SECRET"
 CARD = {"amount": 100, "currency": "EUR", "method": "card_ok", "order_id": "o1"}
 
 
@@ -170,3 +174,20 @@ def test_unknown_addresses_are_json_too(own):
     with pytest.raises(httpx.HTTPStatusError) as caught:
         own.ask("GET", "/nothing")
     assert caught.value.response.json()["error"]["code"] == "not_found"
+
+
+def test_webhooks_without_a_secret_are_refused(tmp_path):
+    """It says what to set, and does not start to send what nobody could believe."""
+    ran = subprocess.run(
+        [
+            *(sys.executable, "-m", "modules.payment.standin", "--state", str(tmp_path / "state")),
+            *("--port", "0", "--webhook-url", "http://127.0.0.1:9/hook"),
+        ],
+        env={name: value for name, value in os.environ.items() if name != SECRET_NAME},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ran.returncode == 2
+    assert SECRET_NAME in ran.stderr.splitlines()[-1]

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import FieldInfo
 
-from strangler_proxy.checks import document_findings
 from strangler_proxy.config import Document, Part
+from strangler_proxy.document.checks import document_findings
 
 FULL: dict[str, Any] = {
     "version": 1,

@@ -6,11 +6,11 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from strangler_proxy.auth import Authenticator
+from strangler_proxy.auth.authenticator import Authenticator
+from strangler_proxy.auth.keys import KeySet
 from strangler_proxy.config import Document
 from strangler_proxy.decision import decide
 from strangler_proxy.explain import PlainRequest
-from strangler_proxy.keys import KeySet
 from strangler_proxy.table import compile_table
 from tests.proxy.issuing import AUDIENCE, ISSUER, Issuer
 from tests.proxy.render.documents import document

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from strangler_proxy.checks import document_findings
 from strangler_proxy.config import Document
+from strangler_proxy.document.checks import document_findings
 from strangler_proxy.render import Note, Severity, Target, render
 from strangler_proxy.render.envoy import bootstrap
 from strangler_proxy.render.gateway_api import resources

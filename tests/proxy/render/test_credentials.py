@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from strangler_proxy.auth.keys import KeySet, parse_keys
 from strangler_proxy.config import Document
-from strangler_proxy.keys import KeySet, parse_keys
 from strangler_proxy.render import Target, render
 from tests.proxy.front import free_port
 from tests.proxy.issuing import Issuer

@@ -1,0 +1,1 @@
+"""One JSON line for each request, written a few milliseconds after it."""

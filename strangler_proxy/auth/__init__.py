@@ -1,0 +1,1 @@
+"""Who asks: access tokens verified against published keys, and remembered."""

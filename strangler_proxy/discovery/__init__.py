@@ -1,0 +1,1 @@
+"""Where the instances of an upstream are: written down, behind a name, registered."""

@@ -1,0 +1,1 @@
+"""One request on its way, and each detour it may take."""

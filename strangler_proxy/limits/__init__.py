@@ -1,0 +1,1 @@
+"""Rate limits: of one proxy, or of all of them together through Redis."""

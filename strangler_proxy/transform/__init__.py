@@ -1,0 +1,1 @@
+"""What a route changes on the way in and on the way out."""
