@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ipaddress
 import json
 import logging
+import re
 import sys
 import time
 from pathlib import Path
@@ -32,9 +34,19 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         print(f"strangler_proxy: {error}", file=sys.stderr)  # noqa: T201
         return 2
-    except (ProxyError, OSError) as error:
+    except OSError as error:
+        print(f"strangler_proxy: {_told(error)}", file=sys.stderr)  # noqa: T201
+        return 1
+    except ProxyError as error:
         print(f"strangler_proxy: {error}", file=sys.stderr)  # noqa: T201
         return 1
+
+
+def _told(error: OSError) -> str:
+    """What it is about and the reason, without the system's number."""
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-H", "--header", action="append", default=[], metavar="NAME: VALUE", help="for --explain"
     )
-    parser.add_argument("--address", default="127.0.0.1", help="the client's, for --explain")
+    parser.add_argument("--address", help="the client's, for --explain; 127.0.0.1 if not given")
     parser.add_argument("--json", action="store_true", help="print --explain as JSON")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write --render's files there")
     parser.add_argument("--strict", action="store_true", help="fail if --render loses something")
@@ -72,11 +84,44 @@ def _run(options: argparse.Namespace) -> int:
         sys.stdout.write(schema_text())
         return 0
     if options.config is None:
-        print("strangler_proxy: name the document: --config routes.yaml", file=sys.stderr)  # noqa: T201
-        return 2
+        raise ValueError("name the document: --config routes.yaml")
+    _check_flags(options)
     if options.check or options.explain or options.render:
         return _look(options)
     return _serve(options.config, options.state)
+
+
+def _check_flags(options: argparse.Namespace) -> None:
+    """Raises ValueError for a flag that would have no effect."""
+    owners = {"render": ("--out", "--strict"), "explain": ("--json", "--header", "--address")}
+    for owner, flags in owners.items():
+        for flag in flags:
+            if getattr(options, flag[2:]) and not getattr(options, owner):
+                shown = flag.replace("--header", "-H")
+                raise ValueError(f"{shown} goes with --{owner}; alone it would do nothing")
+    if options.state and (options.check or options.explain or options.render):
+        raise ValueError("--state is for serving; what only looks reads the file alone")
+
+
+def _check_question(options: argparse.Namespace) -> None:
+    """Raises ValueError for a request that nobody could send."""
+    method, target = options.explain
+    if not re.fullmatch(r"[A-Z]+(-[A-Z]+)*", method):
+        raise ValueError(f"{method!r} is not a method; write it in upper case, as GET")
+    if not re.fullmatch(r"[!-~]+", target):
+        raise ValueError(
+            f"{target!r} has characters that a target cannot have; write %20 for a space"
+        )
+    for line in options.header:
+        if not re.match(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:", line):
+            raise ValueError(f"{line!r} is not a header; write it as Name: value")
+    try:
+        if options.address not in (None, "unix"):
+            ipaddress.ip_address(options.address)
+    except ValueError:
+        raise ValueError(
+            f"{options.address!r} is not an address; write 203.0.113.7, ::1 or unix"
+        ) from None
 
 
 def _look(options: argparse.Namespace) -> int:
@@ -96,8 +141,10 @@ def _look(options: argparse.Namespace) -> int:
     from strangler_proxy.auth.credentials import offline_identify
     from strangler_proxy.explain import explain, plain_request
 
+    _check_question(options)
     method, target = options.explain
-    request = plain_request(method, target, options.header, address=options.address)
+    address = options.address or "127.0.0.1"
+    request = plain_request(method, target, options.header, address=address)
     identify = asyncio.run(offline_identify(table.document.authentication))
     explanation = explain(table, request, time.time(), identify=identify)
     print(json.dumps(explanation.members()) if options.json else explanation)  # noqa: T201

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from strangler_proxy import config
+from strangler_proxy import config, hanging_up
 from strangler_proxy.access_log.log import AccessLog
 from strangler_proxy.auth.credentials import Credentials, SharedLimits
 from strangler_proxy.auth.keys import KeySource
@@ -23,8 +23,8 @@ from strangler_proxy.decision import Identify
 from strangler_proxy.errors import Refusal
 from strangler_proxy.exchange.holding import Holds
 from strangler_proxy.exchange.way import Way, ways_of
+from strangler_proxy.limits.in_redis import SharedLimiter
 from strangler_proxy.limits.local import Limiter
-from strangler_proxy.limits.shared import SharedLimiter
 from strangler_proxy.metrics import Event, Metrics
 from strangler_proxy.mirror.copying import Mirrors
 from strangler_proxy.mirror.recording import Recorder
@@ -33,7 +33,8 @@ from strangler_proxy.table import Table
 from strangler_proxy.upstream import Upstream
 from strangler_proxy.upstreams import Upstreams
 from strangler_proxy.wire.answers import problem_answer
-from strangler_proxy.wire.forwarding import Peer, client_address, is_within, networks
+from strangler_proxy.wire.cross_origin import CrossOrigin
+from strangler_proxy.wire.forwarding import UNIX, Peer, TrustedProxies
 from strangler_proxy.wire.heads import RequestHead
 from strangler_proxy.wire.sockets import open_socket
 from strangler_proxy.wire.tls import server_context
@@ -55,6 +56,7 @@ class State:
     identify: Identify
     keys: KeySource | None = None
     shared: SharedLimiter | None = None
+    cors: CrossOrigin | None = None
 
 
 class Timed(Protocol):
@@ -72,20 +74,19 @@ class Listener:
         self.rules = rules
         self.limits = rules.limits
         self.tls = server_context(rules.tls) if rules.tls else None
-        self._trusted = networks(rules.trusted_proxies)
+        self._trusted = TrustedProxies(rules.trusted_proxies)
 
     def peer(self, transport: asyncio.BaseTransport) -> Peer:
         """Who is at the other end."""
         name = transport.get_extra_info("peername")
-        address = name[0] if isinstance(name, tuple) else "unix"
-        trusted = bool(self._trusted) and is_within(address, self._trusted)
-        return Peer(address, secure=self.tls is not None, trusted=trusted)
+        address = name[0] if isinstance(name, tuple) else UNIX
+        return Peer(address, secure=self.tls is not None, trusted=self._trusted.has(address))
 
     def look_behind(self, peer: Peer, head: RequestHead) -> None:
         """A trusted proxy says who the client is, and how it came."""
         chain = head.headers.get(b"x-forwarded-for")
         if chain is not None:
-            head.address = client_address(peer.address, chain, self._trusted)
+            head.address = self._trusted.client_of(peer.address, chain)
         scheme = head.headers.get(b"x-forwarded-proto")
         if scheme is not None:
             head.secure = scheme.rpartition(b",")[2].strip().lower() == b"https"
@@ -142,7 +143,8 @@ class Proxy:
         self.limiter.configure(document.rate_limits)
         self._shared.configure(document.shared_limits, shared)
         self._configure_cache(document, ways)
-        self.state = State(table, ways, upstreams, identify, keys, shared)
+        cors = CrossOrigin(document.cors) if document.cors is not None else None
+        self.state = State(table, ways, upstreams, identify, keys, shared, cors)
         self.metrics.keep([way.name for way in ways], upstreams.keys())
         self.metrics.count(Event.TABLE_SWAPPED)
         self.holds.release()
@@ -184,14 +186,21 @@ class Proxy:
             make, sock=opened, ssl=listener.tls, backlog=rules.backlog
         )
 
+    def listening(self) -> list[socket.socket]:
+        """The sockets of all listeners."""
+        # uvloop gives a list where asyncio gives a tuple, and compiled code would insist on one.
+        servers: list[Any] = list(self._servers)
+        return [opened for server in servers for opened in server.sockets]
+
     async def drain(self, seconds: float) -> None:
         """Take no new connections, end what is under way, at most ``seconds`` long."""
         self.draining = True
         for server in self._servers:
             server.close()
         for connection in list(self._connections):
-            connection.drain()
+            hanging_up.drain(connection)
         until = self.time() + seconds
+        await asyncio.sleep(0.02)  # what was accepted just now is a connection some turns later
         while self._connections and self.time() < until:
             await asyncio.sleep(0.02)
         if self.access_log is not None:
@@ -235,7 +244,8 @@ class Proxy:
     def refused_head(self, connection: ClientConnection, refusal: Refusal) -> None:
         """Answer what could not be read as a request."""
         request_id = f"{self.rng.getrandbits(128):032x}"
-        connection.write(problem_answer(refusal, request_id, more=b"Connection: close\r\n"))
+        more = b"X-Request-Id: %b\r\nConnection: close\r\n" % request_id.encode()
+        connection.write(problem_answer(refusal, request_id, more=more))
         self.metrics.count(Event.REFUSED, refusal.code)
         self.metrics.observe("", "", refusal.status, 0.0, 0, 0)
 
@@ -274,4 +284,4 @@ class Proxy:
         if self._ticks % SLOW_TICKS == 0:
             self.upstreams.sweep(now)
             for connection in [one for one in self._connections if 0 < one.alarm < now]:
-                connection.on_alarm()
+                hanging_up.on_alarm(connection)

@@ -21,11 +21,13 @@ from strangler_proxy.native import GROUP, HOME, LIBRARY, PACKAGE, SUFFIX, finger
 
 # What a request passes through, and what that refers to by type.
 MODULES = (
-    *("access_log.line", "access_log.log", "app", "auth.authenticator", "auth.identity"),
-    *("auth.remembered", "balance", "cohorts", "compiled", "decision", "exchange.detours"),
-    *("exchange.exchange", "exchange.second_thoughts", "exchange.way", "limits.local", "member"),
+    *("access_log.line", "access_log.log", "app", "attempt", "auth.authenticator"),
+    *("auth.identity", "auth.remembered", "balance", "cohorts", "compiled", "connection"),
+    *("decision", "exchange.detours", "exchange.exchange", "exchange.outgoing"),
+    *("exchange.own_answers", "exchange.replying", "exchange.request_body"),
+    *("exchange.second_thoughts", "exchange.way", "hanging_up", "limits.local", "member"),
     *("metrics", "paths", "pool", "server", "table", "upstream", "wire.answers", "wire.chunked"),
-    *("wire.forwarding", "wire.heads", "wire.http1", "wire.tracing"),
+    *("wire.forwarding", "wire.heads", "wire.http1", "wire.reads", "wire.tracing"),
 )
 
 
@@ -91,6 +93,7 @@ def _run_mypyc(sources: Sequence[Path], scratch: Path) -> Path:
     from mypyc.build import mypycify
     from setuptools import Distribution  # type: ignore[import-untyped]
     from setuptools.command.build_ext import build_ext  # type: ignore[import-untyped]
+    from setuptools.errors import CompileError, LinkError  # type: ignore[import-untyped]
 
     options = ["--config-file=", "--strict", "--ignore-missing-imports", "--follow-imports=silent"]
     options.append(f"--cache-dir={scratch / 'types'}")
@@ -106,7 +109,7 @@ def _run_mypyc(sources: Sequence[Path], scratch: Path) -> Path:
         command.build_lib, command.build_temp = str(result), str(scratch / "objects")
         command.finalize_options()
         command.run()
-    except SystemExit:
+    except (SystemExit, CompileError, LinkError):
         raise CannotCompile("mypy or the C compiler failed; what they said stands above.") from None
     return result
 

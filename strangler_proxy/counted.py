@@ -32,6 +32,7 @@ class Event(StrEnum):
     RELOAD_REFUSED = "reloads_refused"
     KEYS_REFRESH_FAILED = "keys_refresh_failed"
     SHARED_LIMITS_FAILED = "shared_limits_failed"
+    UNSHAPED = "unshaped_answers"
     LOG_LINES_DROPPED = "access_log_lines_dropped"
 
 
@@ -59,6 +60,10 @@ FAMILIES: dict[Event, Family] = {
     Event.FELL_BACK: Family("Fallback answers used.", ("route", "kind")),
     Event.CONNECTION_ACCEPTED: Family("Client connections accepted.", ("listener",)),
     Event.CONNECTION_CLOSED: Family("Client connections closed.", ("listener", "reason")),
+    Event.UNSHAPED: Family(
+        "Answers that rules were to change and had to leave: coded, too_large or unreadable.",
+        ("route", "reason"),
+    ),
     Event.TABLE_SWAPPED: Family("Routing tables put in force."),
     Event.RELOAD_REFUSED: Family("Routing tables refused; the old one stayed."),
     Event.KEYS_REFRESH_FAILED: Family("Times the published keys could not be read."),

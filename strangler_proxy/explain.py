@@ -200,6 +200,8 @@ def _sticky_key(request: Request, decision: Decision) -> tuple[str, bytes]:
 
 def _because(decision: Decision) -> str:
     capability = decision.route.capability if decision.route is not None else None
+    if decision.refusal is not None and decision.refusal.code == "bad_target":
+        return "a request names its target by a path, or by a whole URL"
     if capability is None or decision.reason not in (Reason.PHASE, Reason.COHORT):
         return _BECAUSE[decision.reason]
     if decision.reason is Reason.PHASE:

@@ -9,33 +9,23 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from strangler_proxy import hanging_up
 from strangler_proxy.config import ClientLimits
 from strangler_proxy.errors import Refusal
 from strangler_proxy.exchange.exchange import Exchange
+from strangler_proxy.exchange.request_body import on_body, on_broken_body
 from strangler_proxy.wire.chunked import BadChunk, Decoder
 from strangler_proxy.wire.forwarding import Peer
 from strangler_proxy.wire.heads import RequestHead
 from strangler_proxy.wire.http1 import END, BadHead, RequestReader
+from strangler_proxy.wire.reads import Reads
 
 if TYPE_CHECKING:
     from strangler_proxy.app import Listener, Proxy
 
 AHEAD: Final = 65_536  # bytes of requests sent ahead that we keep before we stop reading
-LINGER: Final = 2.0  # seconds in which what a refused client still sends is read and thrown away
 _METHOD_START: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ\r")
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class Reads:
-    """What the next bytes of a client are."""
-
-    HEAD: Final = 0
-    LENGTH: Final = 1
-    CHUNKED: Final = 2
-    WAIT: Final = 3
-    TUNNEL: Final = 4
-    LINGER: Final = 5
-    CLOSED: Final = 6
 
 
 class ClientConnection:
@@ -43,8 +33,8 @@ class ClientConnection:
     compiled. ``alarm`` is the time at which its patience or ours is over."""
 
     __slots__ = (
-        *("_buffer", "_decoder", "_left", "_limits", "_paused", "_reader", "_reads", "_stalled"),
-        *("alarm", "exchange", "listener", "peer", "proxy", "transport"),
+        *("_decoder", "_left", "_limits", "_paused", "_reader", "alarm", "exchange", "listener"),
+        *("peer", "proxy", "reads", "stalled", "transport", "unread"),
     )
 
     def __init__(self, proxy: Proxy, listener: Listener) -> None:
@@ -58,12 +48,12 @@ class ClientConnection:
         self._reader = RequestReader(
             max_target=listener.limits.target_bytes, max_fields=listener.limits.header_count
         )
-        self._reads = Reads.HEAD
-        self._buffer = b""
+        self.reads = Reads.HEAD
+        self.unread = b""
         self._left = 0
         self._decoder: Decoder | None = None
         self._paused = False  # we do not read
-        self._stalled = False  # the client does not read
+        self.stalled = False  # the client does not read
 
     # -- asyncio
 
@@ -72,11 +62,11 @@ class ClientConnection:
         self.peer = self.listener.peer(transport)
         self.alarm = self.proxy.time() + self._limits.head_seconds
         if not self.proxy.admit(self):
-            self._reads = Reads.CLOSED
+            self.reads = Reads.CLOSED
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        reads = self._reads
+        reads = self.reads
         if reads == Reads.HEAD:
             self._read_head(data)
         elif reads == Reads.LENGTH:
@@ -84,11 +74,11 @@ class ClientConnection:
         elif reads == Reads.CHUNKED:
             self._read_chunked(data)
         elif reads == Reads.WAIT:
-            self._buffer += data
-            if len(self._buffer) > AHEAD:
+            self.unread += data
+            if len(self.unread) > AHEAD:
                 self.pause()
         elif reads == Reads.TUNNEL and self.exchange is not None:
-            self.exchange.on_body(data, False)
+            on_body(self.exchange, data, False)
 
     def eof_received(self) -> bool:
         """The client is gone: one that merely ended its side cannot be told from it, and what
@@ -96,7 +86,7 @@ class ClientConnection:
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._reads = Reads.CLOSED
+        self.reads = Reads.CLOSED
         self.proxy.forget(self)
         exchange = self.exchange
         if exchange is not None:
@@ -104,23 +94,23 @@ class ClientConnection:
             exchange.on_client_lost()
 
     def pause_writing(self) -> None:
-        self._stalled = True
+        self.stalled = True
         self.alarm = self.proxy.time() + self._limits.write_seconds
         if self.exchange is not None:
-            self.exchange.on_client_paused()
+            self.exchange.on_client_slow(True)
 
     def resume_writing(self) -> None:
-        self._stalled = False
+        self.stalled = False
         self.alarm = 0.0
         if self.exchange is not None:
-            self.exchange.on_client_resumed()
+            self.exchange.on_client_slow(False)
 
     # -- reading
 
     def _read_head(self, data: bytes) -> None:
-        if self._buffer:
-            data = self._buffer + data
-            self._buffer = b""
+        if self.unread:
+            data = self.unread + data
+            self.unread = b""
         elif data[0] == 13 and data.startswith(b"\r\n"):
             data = data[2:]  # RFC 9112 section 2.2: one empty line before a request is ignored
         end = data.find(END)
@@ -149,9 +139,9 @@ class ClientConnection:
         elif data and (data[0] not in _METHOD_START or b"\n\n" in data or not _plausible(data)):
             self.refuse(Refusal(400, "malformed_request", "This is not an HTTP/1.1 request."))
         else:
-            if not self._buffer and self.alarm > 0:
+            if not self.unread and self.alarm > 0:
                 self.alarm = min(self.alarm, self.proxy.time() + self._limits.head_seconds)
-            self._buffer = data
+            self.unread = data
 
     def _begin(self, head: RequestHead, rest: bytes) -> None:
         self.alarm = 0.0
@@ -159,7 +149,7 @@ class ClientConnection:
         if head.chunked or head.length > 0:
             self._begin_body(exchange, head, rest)
             return
-        self._reads = Reads.WAIT
+        self.reads = Reads.WAIT
         exchange.begin(b"", True)
         if rest:
             self.data_received(rest)
@@ -167,16 +157,16 @@ class ClientConnection:
     def _begin_body(self, exchange: Exchange, head: RequestHead, rest: bytes) -> None:
         self.alarm = self.proxy.time() + self._limits.body_seconds
         if head.chunked:
-            self._reads = Reads.CHUNKED
+            self.reads = Reads.CHUNKED
             self._decoder = Decoder()
             exchange.begin(b"", False)
         elif len(rest) >= head.length:
-            self._reads = Reads.WAIT
+            self.reads = Reads.WAIT
             self.alarm = 0.0
             exchange.begin(rest[: head.length], True)
             rest = rest[head.length :]
         else:
-            self._reads = Reads.LENGTH
+            self.reads = Reads.LENGTH
             self._left = head.length - len(rest)
             exchange.begin(rest, False)
             rest = b""
@@ -190,12 +180,12 @@ class ClientConnection:
             self._left = left - len(data)
             self.alarm = self.proxy.time() + self._limits.body_seconds
             if exchange is not None:
-                exchange.on_body(data, False)
+                on_body(exchange, data, False)
             return
-        self._reads = Reads.WAIT
+        self.reads = Reads.WAIT
         self.alarm = 0.0
         if exchange is not None:
-            exchange.on_body(data if len(data) == left else data[:left], True)
+            on_body(exchange, data if len(data) == left else data[:left], True)
         if len(data) > left:
             self.data_received(data[left:])
 
@@ -211,54 +201,46 @@ class ClientConnection:
         if not decoder.ended:
             self.alarm = self.proxy.time() + self._limits.body_seconds
             if payload and exchange is not None:
-                exchange.on_body(payload, False)
+                on_body(exchange, payload, False)
             return
-        self._reads = Reads.WAIT
+        self.reads = Reads.WAIT
         self.alarm = 0.0
         self._decoder = None
         if exchange is not None:
-            exchange.on_body(payload, True)
+            on_body(exchange, payload, True)
         if decoder.rest:
             self.data_received(decoder.rest)
 
     def _broken_body(self, detail: str) -> None:
         refusal = Refusal(400, "malformed_body", f"The body is malformed: {detail}.")
         if self.exchange is not None:
-            self.exchange.on_broken_body(refusal)
+            on_broken_body(self.exchange, refusal)
         else:
             self.close()
 
     # -- for the exchange
-
-    @property
-    def body_is_whole(self) -> bool:
-        return self._reads == Reads.WAIT
-
-    @property
-    def stalled(self) -> bool:
-        return self._stalled
 
     def write(self, data: bytes) -> None:
         self.transport.write(data)
 
     def ask_for_body(self) -> None:
         """Expect: 100-continue is met."""
-        if self._reads in (Reads.LENGTH, Reads.CHUNKED):
+        if self.reads in (Reads.LENGTH, Reads.CHUNKED):
             self.transport.write(CONTINUE)
 
     def tunnel(self) -> None:
-        self._reads = Reads.TUNNEL
+        self.reads = Reads.TUNNEL
         self.alarm = 0.0
-        if self._buffer and self.exchange is not None:
-            data, self._buffer = self._buffer, b""
-            self.exchange.on_body(data, False)
+        if self.unread and self.exchange is not None:
+            data, self.unread = self.unread, b""
+            on_body(self.exchange, data, False)
 
     def pause(self) -> None:
         """Do not read; so the client is not to blame for silence."""
         if not self._paused and not self.transport.is_closing():
             self._paused = True
             self.transport.pause_reading()
-            if self._reads in (Reads.LENGTH, Reads.CHUNKED) and not self._stalled:
+            if self.reads in (Reads.LENGTH, Reads.CHUNKED) and not self.stalled:
                 self.alarm = 0.0
 
     def resume(self) -> None:
@@ -266,27 +248,27 @@ class ClientConnection:
             self._paused = False
             if not self.transport.is_closing():
                 self.transport.resume_reading()
-                if self._reads in (Reads.LENGTH, Reads.CHUNKED) and not self._stalled:
+                if self.reads in (Reads.LENGTH, Reads.CHUNKED) and not self.stalled:
                     self.alarm = self.proxy.time() + self._limits.body_seconds
 
     def done(self, keep_alive: bool, now: float) -> None:
         """The answer is written. Wait for the next request, or close."""
         self.exchange = None
-        if not keep_alive or self._reads != Reads.WAIT:
+        if not keep_alive or self.reads != Reads.WAIT:
             self.close()
             return
-        self._reads = Reads.HEAD
+        self.reads = Reads.HEAD
         self.alarm = now + self._limits.idle_seconds
         if self._paused:
             self.resume()
-        if self._buffer:
-            data, self._buffer = self._buffer, b""
+        if self.unread:
+            data, self.unread = self.unread, b""
             # Not from here: a thousand requests sent ahead would be as many frames deep.
             self.proxy.loop.call_soon(self._go_on, data)
 
     def _go_on(self, data: bytes) -> None:
-        if self._reads == Reads.HEAD and not self.transport.is_closing():
-            later, self._buffer = self._buffer, b""
+        if self.reads == Reads.HEAD and not self.transport.is_closing():
+            later, self.unread = self.unread, b""
             self.data_received(data + later)
 
     def refuse(self, refusal: Refusal) -> None:
@@ -295,52 +277,14 @@ class ClientConnection:
         self.close()
 
     def close(self) -> None:
-        """Close when all is written; what the client still sends must not reset its answer."""
-        if self.transport.is_closing() or self._reads == Reads.CLOSED:
-            return
-        if self._reads in (Reads.WAIT, Reads.TUNNEL) and not self._buffer:
-            self._reads = Reads.CLOSED
-            self.transport.close()
-            return
-        self._reads = Reads.LINGER
-        self._buffer = b""
-        self.resume()
-        self.alarm = self.proxy.time() + LINGER
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+        """Close when all is written."""
+        hanging_up.close(self)
 
     def abort(self) -> None:
         """Close at once: the client must see that its answer is not whole."""
-        self._reads = Reads.CLOSED
+        self.reads = Reads.CLOSED
         self.exchange = None
         self.transport.abort()
-
-    def drain(self) -> None:
-        """Close as soon as no request is under way."""
-        if self.exchange is None and self._reads == Reads.HEAD and not self._buffer:
-            self._reads = Reads.CLOSED
-            self.transport.close()
-
-    def on_alarm(self) -> None:
-        """Time is up."""
-        self.alarm = 0.0
-        if self._stalled or self._reads in (Reads.LINGER, Reads.CLOSED):
-            exchange = self.exchange
-            self.abort()
-            if exchange is not None:
-                exchange.on_client_lost()
-        elif self._reads == Reads.HEAD:
-            if self._buffer:
-                self.refuse(Refusal(408, "head_timeout", "The head did not come in time."))
-            else:
-                self._reads = Reads.CLOSED
-                self.transport.close()
-        elif self.exchange is not None:
-            self.exchange.on_broken_body(
-                Refusal(408, "body_timeout", "The announced body did not come in time.")
-            )
-        else:
-            self.abort()
 
 
 def _plausible(data: bytes) -> bool:

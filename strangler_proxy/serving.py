@@ -15,6 +15,7 @@ from strangler_proxy.document.last_good import LastGood
 from strangler_proxy.errors import ProxyError
 from strangler_proxy.exchange.way import ways_of
 from strangler_proxy.table import Table, compile_table, load_table_file
+from strangler_proxy.wire.handover import is_listened_on
 from strangler_proxy.workers.alone import Alone
 from strangler_proxy.workers.crew import Crew
 from strangler_proxy.workers.supervisor import Supervisor
@@ -53,17 +54,18 @@ class Serving:
         """Serve until told to stop. Raises OSError, WorkerFailed and AdminUnavailable."""
         alone = self._document.workers == 1
         company: Company = Alone(self._crew) if alone else Supervisor(self._crew)
+        succeeds = any(is_listened_on(one.address) for one in self._document.listen)
         await company.start()
         try:
-            await self._serve(company)
+            await self._serve(company, succeeds=succeeds)
         finally:
             await company.stop()
 
-    async def _serve(self, company: Company) -> None:
+    async def _serve(self, company: Company, *, succeeds: bool) -> None:
         document = self._document
         admin = AdminListener(document.admin, self._crew) if document.admin else None
         if admin is not None:
-            await admin.start()
+            await admin.start(succeeds=succeeds)
         self._last_good.save(document)
         self._handle_signals()
         watcher = asyncio.create_task(self._watch())

@@ -2,11 +2,13 @@
 
 A token is verified when it is seen first, which costs some 0.15 ms of CPU, and remembered until it
 expires or its key is withdrawn; a refused one for a second, so that it costs no more when it is
-sent again and again. Tokens are never logged.
+sent again and again. An address from which too many bad ones came has to wait before another that
+is not known is looked at (``forged``). Tokens are never logged.
 
 What may stand in ``Authorization``:
 
-nothing, or another scheme (Basic, Digest)   no credentials that we know. A route that requires
+nothing, or another scheme (Basic, Digest)   no credentials that we know, even if Authorization
+                                             is one of ``opaque_headers``. A route that requires
                                              some refuses; others pass it to the upstream
 ``Bearer`` and a JWT                         an Identity, or a refusal (RFC 6750)
 ``Bearer`` and something else                as the upstream's own credential, if Authorization is
@@ -28,6 +30,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from strangler_proxy.auth.access_token import is_jwt, token_of, verify
+from strangler_proxy.auth.forged import TOO_MANY_FORGED, Forged
 from strangler_proxy.auth.identity import (
     EXPIRED,
     INVALID,
@@ -70,6 +73,9 @@ class HasHeaders(Protocol):
     """A request as this file needs it; names in lower case, repeated fields joined by ", "."""
 
     @property
+    def address(self) -> str: ...
+
+    @property
     def headers(self) -> Mapping[bytes, bytes]: ...
 
 
@@ -85,13 +91,17 @@ class HasKeys(Protocol):
 class Authenticator:
     """Tells who asks, by one document's ``authentication``."""
 
-    __slots__ = ("_accepted", "_keys", "_opaque", "_refused", "_settings", "_source", "counts")
+    __slots__ = (
+        *("_accepted", "_forged", "_keys", "_opaque", "_refused", "_settings", "_source"),
+        "counts",
+    )
 
     def __init__(self, settings: Authentication, source: HasKeys) -> None:
         self._settings = settings
         self._source = source
         self._keys = source.keys  # by which what is remembered was verified
         self._accepted = Remembered[bytes, Entry](settings.remembered_tokens)
+        self._forged = Forged(settings.bad_tokens_per_minute)
         self._refused = Remembered[bytes, tuple[float, Refusal]](REFUSED_TOKENS)
         self._opaque = {
             name.lower().encode(): Remembered[bytes, Identity](settings.remembered_tokens)
@@ -116,28 +126,43 @@ class Authenticator:
                 return known[1]
         else:
             self._adopt_keys()
-        return self._look(header, headers, now)
+        return self._look(header, request, now)
 
-    def _look(
-        self, header: bytes, headers: Mapping[bytes, bytes], now: float
-    ) -> Identity | Refusal | None:
-        known = self._accepted.get(header)
-        if known is not None and now < known[0]:
-            return known[1]
-        refused = self._refused.get(header)
-        if refused is not None and now < refused[0]:
-            return refused[1]
+    def _look(self, header: bytes, request: HasHeaders, now: float) -> Identity | Refusal | None:
+        headers = request.headers
+        known = self._known(header, now)
+        if known is not None:
+            return known
         token = token_of(header)
         if isinstance(token, bytes) and not is_jwt(token):
-            token = None if b"authorization" in self._opaque else NOT_A_JWT
+            if b"authorization" in self._opaque:
+                return self._opaque_identity(headers, bearer=True)
+            token = NOT_A_JWT
         if isinstance(token, bytes):
-            return self._first_sight(header, token, now)
+            return self._first_sight(b"Bearer " + token, token, request.address, now)
         if token is None:
             return self._opaque_identity(headers)
         self.counts[REASONS[token]] += 1
         return token
 
-    def _first_sight(self, header: bytes, token: bytes, now: float) -> Identity | Refusal:
+    def _known(self, header: bytes, now: float) -> Identity | Refusal | None:
+        """What came of this token before."""
+        known = self._accepted.get(header)
+        if known is not None and now < known[0]:
+            return known[1]
+        refused = self._refused.get(header)
+        return refused[1] if refused is not None and now < refused[0] else None
+
+    def _first_sight(
+        self, header: bytes, token: bytes, address: str, now: float
+    ) -> Identity | Refusal:
+        """``header`` in its plain form: with other spaces or letters it is the same token."""
+        known = self._known(header, now)
+        if known is not None:
+            return known
+        if not self._forged.admits(address, now):
+            self.counts["not_looked_at"] += 1
+            return TOO_MANY_FORGED
         result, kid = verify(token, self._settings, self._keys, now)
         if isinstance(result, Identity):
             self.counts["verified"] += 1
@@ -145,6 +170,8 @@ class Authenticator:
             self._accepted.keep(header, (until, result, kid))
         else:
             self.counts[REASONS[result]] += 1
+            if result is INVALID:
+                self._forged.count(address, now)
             if result is UNKNOWN_KEY or result is NO_KEYS:
                 self._source.ask()
             self._refused.keep(header, (now + REFUSED_FOR, result))
@@ -161,11 +188,16 @@ class Authenticator:
         self._refused.clear()
         self._keys = new
 
-    def _opaque_identity(self, headers: Mapping[bytes, bytes]) -> Identity | None:
-        """Of the first opaque header that the request has."""
+    def _opaque_identity(
+        self, headers: Mapping[bytes, bytes], *, bearer: bool = False
+    ) -> Identity | None:
+        """Of the first opaque header that the request has.
+
+        ``bearer``: Authorization has a token that may be one; what stands there else is none.
+        """
         for name, remembered in self._opaque.items():
             value = headers.get(name)
-            if not value:
+            if not value or (name == b"authorization" and not bearer):
                 continue
             found = remembered.young.get(value) or remembered.find(value)
             if found is None:

@@ -10,8 +10,8 @@ from strangler_proxy import config
 from strangler_proxy.auth.authenticator import Authenticator
 from strangler_proxy.auth.keys import KeySource
 from strangler_proxy.decision import Identify, Request
+from strangler_proxy.limits.in_redis import SharedLimiter
 from strangler_proxy.limits.local import Limiter
-from strangler_proxy.limits.shared import SharedLimiter
 from strangler_proxy.metrics import Event, Metrics
 
 REPLACED_AFTER = 5.0  # seconds in which requests of the table before may still use what it had

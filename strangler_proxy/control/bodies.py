@@ -11,8 +11,8 @@ from starlette.requests import Request
 
 from strangler_proxy.config import Capability, Percent, Phase
 from strangler_proxy.control.problems import Problem
+from strangler_proxy.document.text import SIZE_LIMIT
 
-DOCUMENT_BYTES = 8 << 20
 SMALL_BYTES = 64 << 10
 _ETAG = re.compile(r'"(\d{1,18})"')
 Body = TypeVar("Body", bound=Struct)
@@ -36,13 +36,22 @@ class CapabilityPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return msgspec.structs.replace(capability, **said)
 
 
-async def read(request: Request, limit: int = SMALL_BYTES) -> bytes:
-    """The body. Raises Problem 413 beyond ``limit`` bytes."""
+async def read_document(request: Request) -> bytes:
+    """The text of a document. Raises Problem 413 beyond what a file may have as well."""
+    return await read(request, SIZE_LIMIT, "A document")
+
+
+async def read(request: Request, limit: int = SMALL_BYTES, what: str = "What is sent") -> bytes:
+    """The body. Raises Problem 413 beyond ``limit`` bytes, at once if their number is announced."""
+    too_large = Problem(413, "too_large", f"{what} has at most {limit} bytes; this one has more.")
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit:
+        raise too_large
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            raise Problem(413, "too_large", f"At most {limit} bytes can be sent here.")
+            raise too_large
     return bytes(body)
 
 

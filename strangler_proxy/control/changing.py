@@ -11,11 +11,10 @@ from starlette.responses import Response
 
 from strangler_proxy.config import Admin, Document
 from strangler_proxy.control.bodies import (
-    DOCUMENT_BYTES,
     CapabilityPatch,
     etag,
     expected_revision,
-    read,
+    read_document,
     read_json,
 )
 from strangler_proxy.control.fleet import (
@@ -58,7 +57,7 @@ class Changing:
     async def put_table(self, request: Request) -> Response:
         """Replace the document; with ``If-Match`` only that revision."""
         authorize(request, self._admin)
-        text = await read(request, DOCUMENT_BYTES)
+        text = await read_document(request)
         return await self._apply(request, "table", lambda _before: _document(text))
 
     async def patch_capability(self, request: Request) -> Response:

@@ -2,12 +2,16 @@
 
 uvicorn is told to keep its hands off signals, logging and the lifespan: the process is not its
 own. The socket is opened here, so that a taken port is an error of ours and not ``sys.exit``.
+
+At a restart without a gap two processes have the address for a while: who starts last gets the
+new connections, and when it ends before the other, that one gets them again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Iterator
 
@@ -17,8 +21,10 @@ from strangler_proxy.config import Admin
 from strangler_proxy.control.app import admin_app
 from strangler_proxy.control.fleet import Fleet
 from strangler_proxy.errors import ProxyError
+from strangler_proxy.wire.handover import leave_to_others, listeners
 from strangler_proxy.wire.sockets import name_of, open_socket, remove
 
+OTHER = "already in use, by a front door with other addresses under listen"
 GRACE = 2  # seconds for answers under way when the listener stops
 
 
@@ -39,9 +45,12 @@ class AdminListener:
         self._task: asyncio.Task[None] | None = None
         self.address = admin.address
 
-    async def start(self) -> None:
-        """Listen and serve. Raises AdminUnavailable."""
-        opened = _listen(self._admin.address)
+    async def start(self, *, succeeds: bool = False) -> None:
+        """Listen and serve. Raises AdminUnavailable.
+
+        ``succeeds``: who listens there already may be our predecessor, to be taken over from.
+        """
+        opened = _listen(self._admin.address, succeeds=succeeds)
         self.address = name_of(opened)
         self._server = _Server(
             uvicorn.Config(
@@ -102,11 +111,15 @@ class _Server(uvicorn.Server):
                 await asyncio.wait_for(self._ending.wait(), 1)
 
 
-def _listen(address: str) -> socket.socket:
+def _listen(address: str, *, succeeds: bool) -> socket.socket:
     try:
-        opened = open_socket(address, mode=0o600)
+        opened = open_socket(address, shared=True, mode=0o600)
         try:
+            others = listeners(opened)
+            if others and not succeeds:
+                raise OSError(errno.EADDRINUSE, OTHER)
             opened.listen()
+            leave_to_others(opened, ours=others)  # from now on they are ours
         except OSError:
             opened.close()
             raise

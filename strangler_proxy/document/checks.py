@@ -21,6 +21,7 @@ def document_findings(document: Document) -> Iterator[Finding]:
     """Everything that does not fit, in no order."""
     yield from _sockets(document)
     yield from _authentication(document)
+    yield from _cors(document)
     shared = document.shared_limits
     if shared is not None and _scheme(shared.redis) not in ("redis", "rediss", "unix"):
         reason = "is not a redis, rediss or unix URL"  # unquoted: it may hold a password
@@ -44,11 +45,22 @@ def _sockets(document: Document) -> Iterator[Finding]:
         taken.setdefault(address, path)
     for place, listener in enumerate(document.listen):
         for index, network in enumerate(listener.trusted_proxies):
+            if network == "unix:":  # no network, but who connects by a unix socket
+                continue
             try:
                 ipaddress.ip_network(network, strict=False)
             except ValueError:
                 path = f"$.listen[{place}].trusted_proxies[{index}]"
-                yield Finding(path=path, reason=f"{network} is not a network; write 10.0.0.0/8")
+                yield Finding(
+                    path=path, reason=f"{network} is not a network; write 10.0.0.0/8, or unix:"
+                )
+
+
+def _cors(document: Document) -> Iterator[Finding]:
+    cors = document.cors
+    if cors is not None and cors.credentials and "*" in cors.origins:
+        reason = "browsers send no credentials where every origin is allowed; name the origins"
+        yield Finding(path="$.cors.credentials", reason=reason)
 
 
 def _port(address: Address, path: str) -> Iterator[Finding]:

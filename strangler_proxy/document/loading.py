@@ -40,7 +40,10 @@ def read_file(path: Path | str) -> str:
     """The text of a document's file, not more of it than is taken. Raises TableRefused."""
     try:
         with Path(path).open("rb") as file:
-            return file.read(SIZE_LIMIT + 1).decode("utf-8-sig")
+            text = file.read(SIZE_LIMIT + 1)
+        if len(text) <= SIZE_LIMIT:
+            return text.decode("utf-8-sig")
+        reason = f"is longer than the {SIZE_LIMIT} bytes that a document may have"
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError as error:

@@ -81,8 +81,11 @@ def _read_yaml(text: str, source: str) -> tuple[Any, Lines]:
             builder.feed(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        reason = f"is not YAML: {error.problem or error.context}"
-        raise _refused(source, reason, mark.line + 1 if mark else None) from None
+        line = mark.line + 1 if mark else None
+        said = error.problem or error.context
+        if line and re.match(r" *\t", (text.splitlines() + [""] * line)[line - 1]):
+            said = "it is indented by a tab; write spaces"
+        raise _refused(source, f"is not YAML: {said}", line) from None
     except yaml.YAMLError as error:
         raise _refused(source, f"is not YAML: {str(error).splitlines()[0]}") from None
     except _TooDeep as error:

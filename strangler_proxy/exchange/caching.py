@@ -1,15 +1,14 @@
-"""Carries out what the cache says: for one exchange, and in the background."""
+"""Carries out what the cache says, for one exchange."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from strangler_proxy.cache import REPLACED, Answer, Cache, Kind, Plan, Recording, Rules, Then
-from strangler_proxy.errors import Field, TimedOut, UpstreamFailed
+from strangler_proxy.exchange.own_answers import refuse, respond_stored
+from strangler_proxy.exchange.renewing import Renewal
 from strangler_proxy.metrics import Event
-from strangler_proxy.upstream import Attempt
 from strangler_proxy.wire.heads import NOT_FORWARDED, NOT_RETURNED, ResponseHead, lines
 
 if TYPE_CHECKING:
@@ -37,13 +36,13 @@ class Caching:
             self._rules, exchange.head, now, exchange.decision.upstream
         )
         if plan.kind is Kind.SERVE and plan.answer is not None:
-            if plan.background and exchange.way.response_rules is None:
+            if plan.background:
                 Renewal(exchange, self._cache, plan).start()
             self._serve(plan.answer, "stale" if plan.background else "hit")
             return False
         if plan.kind is Kind.REFUSE and plan.refusal is not None:
             self._said("refused")
-            exchange.refuse(plan.refusal)
+            refuse(exchange, plan.refusal)
             return False
         if not self._cache.join(plan, self._woken, now):
             patience = plan.rules.policy.collapse_seconds
@@ -138,86 +137,9 @@ class Caching:
 
     def _serve(self, answer: Answer, said: str) -> None:
         self._said(said)
-        self._exchange.respond_stored(answer.status, answer.lines(), answer.body)
+        respond_stored(self._exchange, answer.status, answer.lines(), answer.body)
 
     def _said(self, result: str) -> None:
         exchange = self._exchange
         exchange.cached = result
         exchange.proxy.metrics.count(Event.CACHED, exchange.way.name, result)
-
-
-class Renewal:
-    """Fetches a newer answer while the client has the stale one already; owner of an attempt."""
-
-    def __init__(self, exchange: Exchange, cache: Cache, plan: Plan) -> None:
-        self.proxy = exchange.proxy
-        self.expires = self.proxy.time() + exchange.way.deadline
-        self._cache = cache
-        self._plan = plan
-        self._recording: Recording | None = None
-        self._message = _renewing(exchange, plan)
-        upstream = exchange.state.upstreams[exchange.decision.upstream]
-        self._attempt: Attempt | None = Attempt(self, upstream, no_body=False)
-
-    def start(self) -> None:
-        """Soon: the client's answer goes first."""
-        self.proxy.timed.add(self)
-        if self._attempt is not None:
-            self.proxy.loop.call_soon(self._attempt.start)
-
-    def message(self) -> tuple[bytes, bool]:
-        return self._message, True
-
-    def on_answer(self, head: ResponseHead, data: bytes, ended: bool) -> None:
-        fields = head.passing_pairs(NOT_RETURNED)
-        now = self.proxy.wall()
-        outcome = self._cache.on_response(self._plan, head.status, head.headers, fields, now)
-        self._recording = outcome.recording
-        if outcome.recording is None and not ended and self._attempt is not None:
-            self._attempt.cancel()
-            ended = True
-        self.on_data(data, ended)
-
-    def on_data(self, data: bytes, ended: bool) -> None:
-        now = self.proxy.wall()
-        if self._recording is not None:
-            if data:
-                self._recording.write(data, now)
-            if ended:
-                self._recording.commit(now)
-                self._recording = None
-        if ended:
-            self._end()
-
-    def on_failed(self, error: UpstreamFailed) -> None:
-        self._cache.on_failure(self._plan, self.proxy.wall())
-        self._end()
-
-    def on_expired(self) -> None:
-        if self._attempt is not None:
-            self._attempt.cancel(failed=True)
-            self.on_failed(TimedOut("no newer answer in time"))
-
-    def on_upstream_paused(self) -> None:
-        """The request is one small head."""
-
-    def on_upstream_resumed(self) -> None:
-        """As above."""
-
-    def _end(self) -> None:
-        self._attempt = None  # or the two would wait for the garbage collector
-        now = self.proxy.wall()
-        if self._recording is not None:
-            self._recording.abort(now)
-        self.proxy.timed.discard(self)
-        self._cache.finish(self._plan, now)
-
-
-def _renewing(exchange: Exchange, plan: Plan) -> bytes:
-    """The request for a newer answer, as the route's rules make it."""
-    head, rules = exchange.head, exchange.way.request_rules
-    target, kept = head.target, head.passing_pairs(NOT_FORWARDED | REPLACED)
-    fields: Collection[Field] = (*kept, *plan.conditions)
-    if rules is not None:
-        target, fields = rules.head(target, fields)
-    return b"".join((b"GET ", target, b" HTTP/1.1\r\n", lines(fields), exchange.told(), b"\r\n"))

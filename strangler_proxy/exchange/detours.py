@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from strangler_proxy.auth.identity import NO_KEYS, UNKNOWN_KEY
 from strangler_proxy.errors import BadAnswer, Refusal
 from strangler_proxy.exchange.caching import Caching
+from strangler_proxy.exchange.own_answers import refuse, respond
+from strangler_proxy.exchange.replying import deliver
 from strangler_proxy.exchange.shaping import Shaping
 from strangler_proxy.mirror.copying import Copying
 from strangler_proxy.wire.answers import status_line
@@ -21,7 +23,7 @@ from strangler_proxy.wire.heads import NOT_RETURNED, ResponseHead
 if TYPE_CHECKING:
     from strangler_proxy.auth.keys import KeySource
     from strangler_proxy.exchange.exchange import Exchange
-    from strangler_proxy.limits.shared import SharedLimiter
+    from strangler_proxy.limits.in_redis import SharedLimiter
 
 __all__ = [
     *("STEPS", "Step", "admit_shared", "begin_again", "on_answer", "on_body", "on_data", "on_end"),
@@ -42,7 +44,7 @@ def refused(exchange: Exchange, refusal: Refusal) -> None:
         exchange.steps = iter(())  # once
         exchange.later(_look_again(exchange, keys))
     else:
-        exchange.refuse(refusal)
+        refuse(exchange, refusal)
 
 
 async def _look_again(exchange: Exchange, keys: KeySource) -> None:
@@ -63,7 +65,7 @@ async def admit_shared(exchange: Exchange, shared: SharedLimiter) -> None:
     if exchange.over:
         return
     if verdict.refusal is not None:
-        exchange.refuse(verdict.refusal)
+        refuse(exchange, verdict.refusal)
         return
     exchange.extra = verdict.lines
     exchange.go()
@@ -77,7 +79,7 @@ def _fixed(exchange: Exchange) -> bool:
     if fixed is None:
         return True
     fields = tuple((name.encode(), value.encode()) for name, value in fixed.headers.items())
-    exchange.respond(fixed.status, fields, fixed.body.encode())
+    respond(exchange, fixed.status, fields, fixed.body.encode())
     return False
 
 
@@ -149,24 +151,19 @@ def on_answer(exchange: Exchange, head: ResponseHead, data: bytes, ended: bool) 
         return
     if exchange.copying is not None:
         exchange.copying.on_answer(head, data)
-    if exchange.shaping is not None and exchange.shaping.changes_answers:
-        exchange.shaping.on_answer(head, data, ended)
+    shaping = exchange.shaping
+    if shaping is not None and shaping.answers is not None:
+        shaping.answers.on_answer(head, data, ended)
     else:
-        after_shaping(exchange, head, data, ended)
-
-
-def after_shaping(exchange: Exchange, head: ResponseHead, data: bytes, ended: bool) -> None:
-    """The answer as the client may see it: to the cache, and to the client."""
-    caching = exchange.caching
-    if caching is None or caching.on_answer(head, data, ended):
-        exchange.reply(head, data, ended)
+        deliver(exchange, head, data, ended)
 
 
 def on_data(exchange: Exchange, data: bytes, ended: bool) -> bool:
     """More of such an answer. True: it is dealt with."""
     if exchange.copying is not None:
         exchange.copying.on_data(data)
-    if exchange.shaping is not None and exchange.shaping.on_data(data, ended):
+    answers = exchange.shaping.answers if exchange.shaping is not None else None
+    if answers is not None and answers.on_data(data, ended):
         return True
     if exchange.caching is not None:
         exchange.caching.on_data(data, ended)

@@ -20,8 +20,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from strangler_proxy.decision import decide
 from strangler_proxy.errors import Refusal
 from strangler_proxy.exchange import detours
+from strangler_proxy.exchange.own_answers import refuse
 from strangler_proxy.metrics import Event
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ class Holds:
         capability = exchange.way.capability or ""
         self._proxy.metrics.count(Event.MOVED, capability)
         if exchange.moved:
-            exchange.refuse(_refusal("The authority of this has moved twice; try again."))
+            refuse(exchange, _refusal("The authority of this has moved twice; try again."))
             return
         exchange.moved = True
         wanted = int(epoch) if epoch.isdigit() and len(epoch) <= EPOCH_DIGITS else 0
@@ -78,7 +80,7 @@ class Holds:
         """It has waited for as long as it may."""
         self.forget(exchange)
         self._count(exchange, "expired")
-        exchange.refuse(_refusal("The authority of this is moving and took too long; try again."))
+        refuse(exchange, _refusal("The authority of this is moving and took too long; try again."))
 
     def forget(self, exchange: Exchange) -> None:
         """It does not wait any more."""
@@ -115,7 +117,7 @@ class Holds:
         queue = self._waiting.setdefault(way.capability or "", {})
         if not exchange.kept or len(queue) >= way.hold.queue:
             self._count(exchange, "refused")
-            exchange.refuse(_refusal("The authority of this is moving; try again."))
+            refuse(exchange, _refusal("The authority of this is moving; try again."))
             return False
         if not exchange.held:
             self._count(exchange, "held")
@@ -138,7 +140,7 @@ class Holds:
         """Decide by the table in force, if there is another, and go; or wait on."""
         self.forget(exchange)
         behind = self._is_behind(exchange)
-        if behind and not exchange.redecide():
+        if behind and not _redecide(exchange):
             return
         if exchange.decision.held:
             self._enter(exchange)
@@ -154,6 +156,24 @@ class Holds:
 
     def _count(self, exchange: Exchange, result: str) -> None:
         self._proxy.metrics.count(Event.HELD, exchange.way.capability or "", result)
+
+
+def _redecide(exchange: Exchange) -> bool:
+    """Decide anew by the table in force; False if it is refused now.
+
+    Credentials are judged as of when the request came: it is not the client that was late.
+    """
+    proxy = exchange.proxy
+    exchange.state = state = proxy.state
+    exchange.decision = decision = decide(
+        exchange.head, state.table, exchange.at, proxy.rng, state.identify
+    )
+    if decision.refusal is not None:
+        refuse(exchange, decision.refusal)
+        return False
+    if decision.route is not None:
+        exchange.way = state.ways[decision.route.index]
+    return True
 
 
 def _refusal(detail: str) -> Refusal:

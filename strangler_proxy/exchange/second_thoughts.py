@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from strangler_proxy.attempt import UNHEALTHY
 from strangler_proxy.cache.keeping import ERRORS
 from strangler_proxy.decision import Side
 from strangler_proxy.errors import NoInstance, Overloaded, Refusal, UpstreamFailed
+from strangler_proxy.exchange.own_answers import refuse, respond
 from strangler_proxy.exchange.way import FENCED, MOVED
 from strangler_proxy.metrics import Event
-from strangler_proxy.upstream import UNHEALTHY
 from strangler_proxy.wire.heads import ResponseHead
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def on_failed(exchange: Exchange, error: UpstreamFailed) -> None:
 def give_up(exchange: Exchange, error: UpstreamFailed) -> None:
     """No attempt is left: a stored answer, the fallback, or the problem."""
     if not _stand_in(exchange, error.status):
-        exchange.refuse(refusal_of(error))
+        refuse(exchange, refusal_of(error))
 
 
 def refusal_of(error: UpstreamFailed) -> Refusal:
@@ -151,7 +152,7 @@ def _stand_in(exchange: Exchange, status: int) -> bool:
         given = fallback.answer
         count(Event.FELL_BACK, way.name, "answer")
         fields = tuple((name.encode(), value.encode()) for name, value in given.headers.items())
-        exchange.respond(given.status, fields, given.body.encode())
+        respond(exchange, given.status, fields, given.body.encode())
     elif caching is not None and caching.last_resort():
         count(Event.FELL_BACK, way.name, "stale")
     else:

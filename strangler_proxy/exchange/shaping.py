@@ -1,10 +1,16 @@
-"""Carries out a route's transformation rules on one exchange; bodies that change are collected."""
+"""Carries out a route's transformation rules on one exchange; bodies that change are collected.
+
+``shaping_answers`` does the way back.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from strangler_proxy.exchange import detours
+from strangler_proxy.exchange.own_answers import refuse
+from strangler_proxy.exchange.replying import deliver
+from strangler_proxy.exchange.shaping_answers import AnswerShaping
 from strangler_proxy.transform.bodies import BodyRules
 from strangler_proxy.transform.rules import (
     BODY_BYTES,
@@ -14,7 +20,7 @@ from strangler_proxy.transform.rules import (
     Scope,
     asking_for_plain_json,
 )
-from strangler_proxy.wire.heads import NOT_FORWARDED, NOT_RETURNED, ResponseHead
+from strangler_proxy.wire.heads import NOT_FORWARDED
 
 if TYPE_CHECKING:
     from strangler_proxy.exchange.exchange import Exchange
@@ -23,23 +29,15 @@ if TYPE_CHECKING:
 class Shaping:
     """What is changed on the way in and out."""
 
-    __slots__ = (
-        *("_answer_body", "_answer_rules", "_came", "_collected", "_exchange", "_head"),
-        *("_request_body", "_size", "_waits", "changes_answers"),
-    )
+    __slots__ = (*("_came", "_exchange", "_request_body", "_waits", "answers"),)
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._waits = False  # for the whole of the request's body
         self._came: list[bytes] | None = None  # that body, if it was changed
-        self._head: ResponseHead | None = None  # of an answer whose body is being collected
-        self._collected: list[bytes] = []
-        self._size = 0
         way = exchange.way
-        self._answer_rules = way.response_rules
-        self._answer_body = way.response_rules.body if way.response_rules else None
+        self.answers = _shaping_of_answers(exchange)
         self._request_body = way.request_rules.body if way.request_rules else None
-        self.changes_answers = way.response_rules is not None
 
     # ------------------------------------------------------------ the request
 
@@ -53,7 +51,7 @@ class Shaping:
         rules = way.request_rules
         if rules is not None:
             exchange.target, fields = rules.head(head.target, fields)
-        if self._answer_body is not None:
+        if way.response_rules is not None and way.response_rules.body is not None:
             fields = asking_for_plain_json(fields)
         exchange.fields = fields
         body = self._request_body
@@ -61,11 +59,11 @@ class Shaping:
             return True
         scope = body.scope(head.headers)
         if scope is Scope.CODED:
-            exchange.refuse(CODED)
+            refuse(exchange, CODED)
             return False
         if scope is Scope.JSON:
             if head.length > BODY_BYTES:
-                exchange.refuse(TOO_LARGE)
+                refuse(exchange, TOO_LARGE)
                 return False
             if not exchange.ended:
                 self._wait()
@@ -88,7 +86,7 @@ class Shaping:
         exchange = self._exchange
         if exchange.bytes_in > BODY_BYTES:
             exchange.keep_alive = False
-            exchange.refuse(TOO_LARGE)
+            refuse(exchange, TOO_LARGE)
         elif exchange.ended:
             self._waits = False
             if self._request_body is None or self._change_request(self._request_body):
@@ -100,7 +98,7 @@ class Shaping:
         content = b"".join(exchange.body)
         changed = rules.change(content)
         if changed is None:
-            exchange.refuse(UNREADABLE)
+            refuse(exchange, UNREADABLE)
             return False
         if changed is not content:
             self._came = exchange.body
@@ -115,50 +113,12 @@ class Shaping:
             self._exchange.body = self._came
             self._exchange.framed = False
 
-    # ------------------------------------------------------------ the answer
 
-    def on_answer(self, head: ResponseHead, data: bytes, ended: bool) -> None:
-        """Change the answer; its body, if it is to change, when all of it is here."""
-        exchange = self._exchange
-        fields = head.passing_pairs(NOT_RETURNED)
-        body = self._answer_body
-        changed = head.with_fields(
-            self._answer_rules.head(fields) if self._answer_rules else fields
-        )
-        # A 304 names the validators of what it stands for, mostly without its type.
-        meant = head.status == 304 or (body is not None and body.scope(head.headers) is Scope.JSON)
-        if body is None or not meant or head.length > BODY_BYTES:
-            detours.after_shaping(exchange, changed, data, ended)
-        elif exchange.head.method == b"HEAD" or head.status in (204, 304):
-            bare = changed.with_fields(body.frame(changed.pairs, None))
-            detours.after_shaping(exchange, bare, data, ended)
-        else:
-            self._head = changed
-            self._collected, self._size = [], 0  # there may be a part of an earlier attempt's
-            self.on_data(data, ended)
-
-    def on_data(self, data: bytes, ended: bool) -> bool:
-        """More of the answer's body. True: it is being collected."""
-        head = self._head
-        if head is None:
-            return False
-        self._collected.append(data)
-        self._size += len(data)
-        if self._size > BODY_BYTES:
-            self._let_go(head, b"".join(self._collected), ended)
-        elif ended and self._answer_body is not None:
-            self._change_answer(head, self._answer_body)
-        return True
-
-    def _change_answer(self, head: ResponseHead, rules: BodyRules) -> None:
-        content = b"".join(self._collected)
-        changed = rules.change(content)
-        if changed is not None and changed is not content:
-            head = head.with_fields(rules.frame(head.pairs, changed))
-            content = changed
-        self._let_go(head, content, True)
-
-    def _let_go(self, head: ResponseHead, content: bytes, ended: bool) -> None:
-        self._head = None
-        self._collected = []
-        detours.after_shaping(self._exchange, head, content, ended)
+def _shaping_of_answers(exchange: Exchange) -> AnswerShaping | None:
+    """None where the route has no rules for them."""
+    way = exchange.way
+    if way.response_rules is None:
+        return None
+    given = partial(deliver, exchange)
+    metrics = exchange.proxy.metrics
+    return AnswerShaping(way.response_rules, exchange.head.method, given, metrics, way.name)

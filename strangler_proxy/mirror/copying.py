@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from strangler_proxy import config
+from strangler_proxy.attempt import Attempt
 from strangler_proxy.errors import Field, TimedOut, UpstreamFailed
+from strangler_proxy.exchange.outgoing import told
 from strangler_proxy.metrics import Event
 from strangler_proxy.mirror.exchanged import Answered, Asked, Exchanged, Tap
-from strangler_proxy.upstream import Attempt
 from strangler_proxy.wire.heads import NOT_FORWARDED, NOT_RETURNED, ResponseHead, lines
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ class Copy:
         target = exchange.target or exchange.head.target
         parts = (
             *(exchange.head.method, b" ", target, b" HTTP/1.1\r\n"),
-            *(lines(self._fields), exchange.told(self._deadline), MARK, b"\r\n", self._body),
+            *(lines(self._fields), told(exchange, self._deadline), MARK, b"\r\n", self._body),
         )
         return b"".join(parts), True
 

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from strangler_proxy.config import Document, Fields, Headers, Hold, Phase, Recording, Route
-from strangler_proxy.render.plan import copy_of, places
+from strangler_proxy.config import (
+    Document,
+    Fields,
+    Headers,
+    Hold,
+    Listen,
+    Phase,
+    Recording,
+    Route,
+)
+from strangler_proxy.render.plan import Place, copy_of, networks, places
 from strangler_proxy.render.report import Notes
 
 # Phases in which a cutover or a rollback may come.
@@ -21,6 +30,14 @@ def report_common(document: Document, target: str, notes: Notes) -> None:
             f"{target} counts in each process alone",
             "divide limits by their number",
         )
+    if document.cors is not None:
+        notes.lost("$.cors", f"{target} lets no page of another origin read its own answers")
+    if document.authentication is not None:
+        notes.lost(
+            "$.authentication.bad_tokens_per_minute",
+            f"{target} looks at every token",
+            "limit requests per address",
+        )
     if document.recording != Recording():
         notes.lost("$.recording", f"{target} records nothing")
     if document.state is not None:
@@ -28,17 +45,21 @@ def report_common(document: Document, target: str, notes: Notes) -> None:
             "$.state", f"{target} keeps its own files; the rendered ones are the last good table"
         )
     for place in places(document):
-        route = place.route
-        for part, rules in (("request", route.request), ("response", route.response)):
-            if rules is not None and rules.body != Fields():
-                notes.lost(
-                    f"{place.path}.{part}.body",
-                    f"{target} does not read JSON bodies",
-                    "translate in the upstream",
-                )
-        copy = copy_of(document, place)
-        if copy is not None and copy.mirror.record:
-            notes.lost(f"{copy.path}.record", f"{target} throws the answers to copies away")
+        _route(place, document, target, notes)
+
+
+def _route(place: Place, document: Document, target: str, notes: Notes) -> None:
+    route = place.route
+    for part, rules in (("request", route.request), ("response", route.response)):
+        if rules is not None and rules.body != Fields():
+            notes.lost(
+                f"{place.path}.{part}.body",
+                f"{target} does not read JSON bodies",
+                "translate in the upstream",
+            )
+    copy = copy_of(document, place)
+    if copy is not None and copy.mirror.record:
+        notes.lost(f"{copy.path}.record", f"{target} throws the answers to copies away")
 
 
 def _authority(document: Document, target: str, notes: Notes) -> None:
@@ -74,6 +95,16 @@ def _admin(document: Document, target: str, notes: Notes) -> None:
         )
     if admin.registration_token_file is not None:
         notes.lost("$.admin.registration_token_file", f"nothing registers at {target}")
+
+
+def report_unix_proxies(listen: Listen, path: str, target: str, notes: Notes) -> None:
+    """Of a target that believes by address alone."""
+    if len(networks(listen)) < len(listen.trusted_proxies):
+        notes.lost(
+            f"{path}.trusted_proxies",
+            f"{target} does not believe who connects by a unix socket",
+            "let the proxy in front connect by TCP, and name its address",
+        )
 
 
 def report_renames(headers: Headers, path: str, notes: Notes) -> None:

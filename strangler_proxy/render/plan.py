@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from strangler_proxy.config import Demand, Document, Mirror, Phase, Route
+from strangler_proxy.config import Demand, Document, Listen, Mirror, Phase, Route
 
 # Fields that mean something between our own processes; from outside they are taken away.
 INTERNAL_PREFIXES = ("ficus-", "x-ficus-")
@@ -30,6 +30,11 @@ INTERNAL_REQUEST = (
 IDEMPOTENT = ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE")
 UNLIMITED = 1 << 40  # the largest Size: as good as none
 WHOLE = 100  # percent
+
+
+def networks(listen: Listen) -> list[str]:
+    """Of its trusted proxies those that have an address; the others come by a unix socket."""
+    return [one for one in listen.trusted_proxies if one != "unix:"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 VIA = b"Via: 1.1 ficus\r\n"
+UNIX = "unix"  # the address of who comes by a unix socket
+TRUSTED_UNIX = "unix:"  # how a document says that they are trusted
 
 
 class Peer:
@@ -30,29 +32,49 @@ def forwarded_lines(chain: bytes, *, secure: bool) -> bytes:
     return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n%b" % (chain, proto, VIA)
 
 
-def networks(texts: Sequence[str]) -> tuple[Network, ...]:
-    """Raises ValueError naming the text that is no network."""
-    return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
+class TrustedProxies:
+    """Who is believed about clients: networks, and ``unix:`` for who comes by a unix socket."""
+
+    __slots__ = ("_networks", "_unix_too")
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        """Raises ValueError naming the text that is no network."""
+        self._unix_too = TRUSTED_UNIX in texts
+        self._networks: tuple[Network, ...] = tuple(
+            ipaddress.ip_network(text, strict=False) for text in texts if text != TRUSTED_UNIX
+        )
+
+    def has(self, address: str) -> bool:
+        """Whether a peer of this address is one of them."""
+        if address == UNIX:
+            return self._unix_too
+        if not self._networks:
+            return False
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in one for one in self._networks if one.version == parsed.version)
+
+    def client_of(self, peer: str, chain: bytes) -> str:
+        """The last address of the chain that none of them has; ``peer`` if it is broken."""
+        address = peer
+        for entry in reversed(chain.split(b",")):
+            candidate = entry.strip().decode("latin-1")
+            if candidate == TRUSTED_UNIX:  # as nginx writes it
+                candidate = UNIX
+            trusted = self.has(candidate)
+            if not trusted and not _is_address(candidate):
+                return address
+            address = candidate
+            if not trusted:
+                return address
+        return address
 
 
-def is_within(address: str, among: Sequence[Network]) -> bool:
+def _is_address(text: str) -> bool:
     try:
-        parsed = ipaddress.ip_address(address)
+        ipaddress.ip_address(text)
     except ValueError:
         return False
-    return any(parsed in network for network in among if network.version == parsed.version)
-
-
-def client_address(peer: str, chain: bytes, among: Sequence[Network]) -> str:
-    """The last address of the chain that no trusted proxy vouches for; ``peer`` if it is broken."""
-    address = peer
-    for entry in reversed(chain.split(b",")):
-        candidate = entry.strip().decode("latin-1")
-        try:
-            ipaddress.ip_address(candidate)
-        except ValueError:
-            return address
-        address = candidate
-        if not is_within(candidate, among):
-            return address
-    return address
+    return True

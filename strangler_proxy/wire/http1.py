@@ -174,7 +174,11 @@ class ResponseReader:
 
 
 def _by_lower_name(names: Names, fields: dict[bytes, bytes]) -> dict[bytes, bytes]:
-    return dict(zip(names.lower, fields.values()))  # noqa: B905 - as many; strict costs 0.2 us
+    # Written out: compiled, it saves 0.2 us a head over dict(zip()); plain, they are alike.
+    found: dict[bytes, bytes] = {}
+    for name, value in zip(names.lower, fields.values()):  # noqa: B905 - as many, known before
+        found[name] = value
+    return found
 
 
 def _take_framing(head: Head, headers: dict[bytes, bytes]) -> None:

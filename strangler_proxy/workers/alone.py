@@ -12,12 +12,14 @@ class Alone:
 
     def __init__(self, crew: Crew) -> None:
         self._crew = crew
-        self._hand = LocalHand(Door())
+        self._door = Door()
+        self._hand = LocalHand(self._door)
         self.addresses: tuple[str, ...] = ()
 
     async def start(self) -> None:
         """Serve. Raises TableRefused, and OSError for addresses and files."""
         self._crew.hands = (self._hand,)
+        self._crew.hand_over = self._door.hand_over
         await self._hand.start(self._crew)
         self.addresses = tuple(one.address for one in self._crew.document().listen)
 

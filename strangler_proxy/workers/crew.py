@@ -31,6 +31,7 @@ from strangler_proxy.discovery.announcement import Announcement
 from strangler_proxy.discovery.registrations import Registrations
 from strangler_proxy.errors import TableRefused
 from strangler_proxy.metrics import Event, Metrics, merge
+from strangler_proxy.wire.handover import HANDSHAKE_SECONDS
 from strangler_proxy.workers.orders import (
     AnyOrder,
     Apply,
@@ -81,7 +82,8 @@ class Crew:
     ) -> None:
         self.hands: Sequence[Hand] = ()
         self.ended = asyncio.Event()  # all have drained
-        self.before_drain: Callable[[], None] = lambda: None
+        self.hand_over: Callable[[], bool] = lambda: False  # whether others listen here, too
+        self.close_addresses: Callable[[], None] = lambda: None
         self._document = document
         self._check = check
         self._load = load
@@ -228,12 +230,20 @@ class Crew:
 
     async def begin_drain(self) -> None:
         if self._draining is None:
-            self.before_drain()
             self._draining = asyncio.create_task(self._drain())
 
     async def _drain(self) -> None:
+        others = self.hand_over()
+        if others:
+            await asyncio.sleep(HANDSHAKE_SECONDS)
+        else:  # connections would wait in our copies of the sockets for workers that are ending
+            self.close_addresses()
         seconds = self._document.drain_seconds
-        await asyncio.gather(*(hand.end(seconds, END_SECONDS) for hand in self.hands))
+        ends = asyncio.gather(*(hand.end(seconds, END_SECONDS) for hand in self.hands))
+        if others:  # all at once, when no worker has its own any more: each that goes moves others
+            await asyncio.wait([ends], timeout=HANDSHAKE_SECONDS)
+            self.close_addresses()
+        await ends
         self.ended.set()
 
     async def _ask_all(self, order: AnyOrder, shape: type[Result]) -> list[Result | BaseException]:

@@ -19,6 +19,7 @@ from strangler_proxy.explain import explain, plain_request
 from strangler_proxy.metrics import Event
 from strangler_proxy.mirror.recording import Recorder
 from strangler_proxy.table import compile_table
+from strangler_proxy.wire.handover import leave_to_others
 from strangler_proxy.workers.orders import Welcome
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,11 @@ class Door:
     def reopen_log(self) -> None:
         if self._proxy.access_log is not None:
             self._proxy.access_log.reopen()
+
+    def hand_over(self) -> bool:
+        """Leave the addresses to another process that listens there; False if nobody does."""
+        left = [leave_to_others(one, ours=1) for one in self._proxy.listening()]
+        return any(left)
 
     async def drain(self, seconds: float) -> None:
         await self._proxy.drain(seconds)

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Sequence
 
 from strangler_proxy.config import Listen
+from strangler_proxy.wire.handover import leave_to_others
 from strangler_proxy.wire.sockets import name_of, open_socket, remove
 
 
@@ -37,6 +38,13 @@ class Slots:
                 for kept, address in zip(self._kept, self.addresses, strict=True)
             ]
         return tuple(opened.fileno() for opened in self._slots[worker])
+
+    def hand_over(self) -> bool:
+        """Leave the addresses to another process that listens there; False if nobody does."""
+        ours = len(self._slots)
+        opened = [one for slot in list(self._slots.values())[:1] for one in slot]
+        left = [leave_to_others(one, ours) for one in opened]
+        return any(left)
 
     def give_up(self, worker: int) -> None:
         """The worker will not be back soon: new connections go to the others.

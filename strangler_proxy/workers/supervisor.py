@@ -40,8 +40,8 @@ class Supervisor:
             for number in range(document.workers)
         ]
         self.crew.hands = self._hands
-        # Else connections would wait in our copies of the sockets for workers that are ending.
-        self.crew.before_drain = slots.close
+        self.crew.hand_over = slots.hand_over
+        self.crew.close_addresses = slots.close
         self._tasks = [asyncio.create_task(hand.run()) for hand in self._hands]
         try:
             async with asyncio.timeout(START_SECONDS):

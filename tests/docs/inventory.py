@@ -94,16 +94,22 @@ def options() -> list[Option]:
 
 
 def _comments() -> dict[tuple[str, str], str]:
-    """What is written beside a field in ``config.py``."""
-    source = Path(config.__file__).read_text()
+    """What is written beside a field in the modules of ``config``, by part and field."""
+    found: dict[tuple[str, str], str] = {}
+    for path in sorted(Path(config.__file__).parent.glob("*.py")):
+        found |= _comments_in(path.read_text())
+    return found
+
+
+def _comments_in(source: str) -> dict[tuple[str, str], str]:
     lines = source.splitlines()
     found = {}
-    for node in ast.parse(source).body:
-        for field in node.body if isinstance(node, ast.ClassDef) else ():
+    for node in [one for one in ast.parse(source).body if isinstance(one, ast.ClassDef)]:
+        for field in node.body:
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
                 text = lines[field.lineno - 1].partition("  # ")[2]
                 comment = re.sub(r"^noqa: \w+( - )?", "", text)
-                if comment and isinstance(node, ast.ClassDef):
+                if comment:
                     found[node.name, field.target.id] = comment
     return found
 

@@ -1,6 +1,6 @@
 """What the reference says of options, problems and log fields, where the code does not say it.
 
-An option's meaning is the comment beside it in ``config.py``, unless it stands here.
+An option's meaning is the comment beside it in ``config``, unless it stands here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OPTIONS = {
     "Listen.address": "a host and port, `[v6]:port` or `unix:/path`",
     "Listen.tls": "certificate and key; without them plain HTTP",
     "Listen.limits": "what a client may send, and how slowly",
-    "Listen.trusted_proxies": "networks of peers that are believed about address and scheme",
+    "Listen.trusted_proxies": "peers who are believed; `unix:` are those by a unix socket",
     "Listen.backlog": "connections that the kernel keeps until we take them",
     "Tls.certificate": "PEM file of the chain, the server's own first",
     "Tls.key": "PEM file of its key",
@@ -54,6 +54,11 @@ OPTIONS = {
     "Authentication.staff_claim": "the claim that says who is staff, and may send `Ficus-Route`",
     "Authentication.staff_word": "the word that it must have",
     "Authentication.remembered_tokens": "verified tokens that are remembered",
+    "Authentication.bad_tokens_per_minute": "not valid ones of an address; then new ones get 429",
+    "Document.cors": "which web pages may read our own answers; null: none of other origins",
+    "Cors.origins": "as browsers write them, `https://shop.example`; `*` for all",
+    "Cors.credentials": "also for requests with cookies; needs origins by name",
+    "Cors.exposed_headers": "fields that the page may see",
     "Keys.url": "exactly one of `url` and `file`",
     "Keys.file": "exactly one of `url` and `file`",
     "Keys.refresh_seconds": "between two readings; an unknown key is asked for sooner",
@@ -228,10 +233,6 @@ PROBLEMS = {
         "`Host`, `Content-Length` or `Transfer-Encoding` stands there twice.",
         "Mend the client.",
     ),
-    "request_too_large": (
-        "The body has more than the route's `request_bytes`.",
-        "Send less, or raise it.",
-    ),
     "response_too_large": (
         "The answer grew beyond `response_bytes` and was cut; in the log only.",
         "Raise it, or page.",
@@ -241,7 +242,11 @@ PROBLEMS = {
         "Leave it out, or wait for the phase.",
     ),
     "target_too_long": ("The target has more than `target_bytes`.", "Send a body instead."),
-    "too_large": ("A rule was to change the body, which is over 256 KiB.", "Send less."),
+    "too_large": (
+        "The body has more than the route's `request_bytes`, or is over 256 KiB and a rule was to"
+        " change it.",
+        "Send less, or raise `request_bytes`.",
+    ),
     "too_many_fields": (
         "The head has more than `header_count` fields.",
         "Send fewer, or raise it.",
@@ -298,7 +303,7 @@ ADMIN_PROBLEMS = {
     "table_refused": ("The document has faults; `findings` has all of them.", "Mend them."),
     "token_too_short": ("The token in the file has less than 16 characters.", "Make a longer one."),
     "token_unreadable": ("The file with the token cannot be read.", "See its path and mode."),
-    "too_large": ("The body is too large.", "8 MiB for documents, 64 KiB for all else."),
+    "too_large": ("The body is too large.", "1 MiB for documents, 64 KiB for all else."),
     "unknown": ("No such upstream, instance or capability; `detail` has those there are.", ""),
     "unreadable": ("A file that the document names, or its own, cannot be read.", "See `detail`."),
     "worker_failed": ("A worker did not answer, or could not do it.", "See the log."),

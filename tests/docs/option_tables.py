@@ -17,9 +17,9 @@ from tests.docs.proofs import Proofs
 Rows = Iterable[Iterable[str]]
 HEAD = """\
 `[]` is each of a list, `.*` each by its name. The last column names the section whose example uses
-the option: **bold**, if its output is different without it (found out by running it without), so
-that the tests would notice if the option had no effect. In the others it only stands, and those
-without a section stand only here.
+the option: **bold**, if its output is different without it, or with another value where it cannot
+be left out (found out by running it so): the tests would notice if the option had no effect. In
+the others it stands in a document that the example runs with.
 """
 # How the kinds of text are called in the tables; what each is stands above them.
 KINDS = {

@@ -3,8 +3,9 @@
     python -m tests.docs.proofs             # runs every example once for each option; ten minutes
     python -m tests.docs.proofs retries     # only in sections whose title has this
 
-An option is proved by a section when its examples print something else without it. What was found
-is kept in ``proofs.txt``; that is for people who read the reference, and no test relies on it.
+An option is proved by a section when its examples print something else without it; one that cannot
+be left out, when they do with another value (``otherwise``). What was found is kept in
+``proofs.txt``; that is for people who read the reference, and no test relies on it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import copy
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from strangler_proxy.config import Document
 from strangler_proxy.errors import TableRefused
 from tests.docs.documents import Part, base_of, compiled, is_fragment, is_whole, merged, parsed
 from tests.docs.markdown import Block, Section, sections
+from tests.docs.otherwise import otherwise
 from tests.docs.running import GUIDE, Page, has_commands
 
 FOUND = Path(__file__).parent / "proofs.txt"
@@ -89,25 +91,37 @@ def _walk(info: Any, value: Any, visit: Visit) -> None:
             for one in value.values():
                 _walk(inner, one, visit)
         case inspect.StructType(cls) if isinstance(value, dict):
-            for field in [one for one in info.fields if one.name in value]:
-                _walk(field.type, value[field.name], visit)
-                visit(f"{cls.__name__}.{field.name}", value, field.name)
+            _walk_part(cls.__name__, info.fields, value, visit)
 
 
-def without(option: str) -> Callable[[Part], Part]:
-    """A change of documents: the option is at its default wherever it stood."""
+def _walk_part(part: str, fields: Iterable[Any], value: Part, visit: Visit) -> None:
+    for field in fields:
+        if field.name in value:  # still: a visit may take away others beside its own
+            _walk(field.type, value[field.name], visit)
+            visit(f"{part}.{field.name}", value, field.name)
 
-    def change(document: Part) -> Part:
-        changed = copy.deepcopy(document)
 
-        def drop(found: str, holder: dict[str, Any], name: str) -> None:
-            if found == option:
-                del holder[name]
+def changes(option: str) -> list[Callable[[Part], Part]]:
+    """Of documents: the option is at its default wherever it stood; or it has another value."""
 
-        walk(changed, drop)
+    def change(alter: Callable[[Part, dict[str, Any], str], None]) -> Callable[[Part], Part]:
+        def changed(document: Part) -> Part:
+            copied = copy.deepcopy(document)
+
+            def visit(found: str, holder: dict[str, Any], name: str) -> None:
+                if found == option:
+                    alter(copied, holder, name)
+
+            walk(copied, visit)
+            return copied
+
         return changed
 
-    return change
+    def drop(_document: Part, holder: dict[str, Any], name: str) -> None:
+        del holder[name]
+
+    other = otherwise(option)
+    return [change(drop), change(other)] if other else [change(drop)]
 
 
 # ---------------------------------------------------------------- finding out
@@ -120,32 +134,39 @@ def prove(page: Path, only: str, said: Callable[[str], None]) -> Iterator[tuple[
         if not has_commands(section) or only not in section.title.lower():
             continue
         for option in sorted(options_of(section)):
-            if _can_be_left_out(section, option, base):
-                proved = _differs(page, section, option)
-                said(f"{'proved' if proved else '      '}  {option}  {section.title}")
-                if proved:
-                    yield option, link(page, section.title, section.anchor)
+            change = next((one for one in changes(option) if _is_taken(section, one, base)), None)
+            if change is None:
+                said(f"?       {option}  {section.title}")
+                continue
+            proved = _differs(page, section, change)
+            said(f"{'proved' if proved else '      '}  {option}  {section.title}")
+            if proved:
+                yield option, link(page, section.title, section.anchor)
 
 
-def _can_be_left_out(section: Section, option: str, base: Part) -> bool:
+def _is_taken(section: Section, change: Callable[[Part], Part], base: Part) -> bool:
+    """Whether the section's documents are still right, and not all as they were."""
+    before = [
+        _whole(block, base) for block in section.blocks if is_whole(block) or is_fragment(block)
+    ]
+    after = [change(document) for document in before]
     try:
-        for block in section.blocks:
-            if is_whole(block) or is_fragment(block):
-                compiled(yaml.safe_dump(without(option)(_whole(block, base))), option)
+        for document in after:
+            compiled(yaml.safe_dump(document), "changed")
     except TableRefused:
         return False
-    return True
+    return before != after
 
 
 def _whole(block: Block, base: Part) -> Part:
     return parsed(block) if is_whole(block) else merged(base, parsed(block))
 
 
-def _differs(page: Path, section: Section, option: str) -> bool:
+def _differs(page: Path, section: Section, change: Callable[[Part], Part]) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         running = Page(page.read_text(), Path(folder))
         try:
-            return any(running.run(section, without(option)))
+            return any(running.run(section, change))
         except AssertionError:
             return True  # it does not even start, or does not end
         finally:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +19,7 @@ from modules.platform.databases import embedded
 from tests.docs.documents import PORTS, Part, with_ports, without_ports
 from tests.docs.shell import Shell, Step
 from tests.docs.upstream import NAMES, upstreams
-from tests.proxy.front import PATIENCE, REPOSITORY, FrontDoor, free_port
+from tests.proxy.front import PATIENCE, REPOSITORY, FrontDoor
 from tests.proxy.issuing import Issuer, jwks
 from tests.proxy.origin import Origin
 
@@ -25,6 +27,18 @@ REDIS = "redis://127.0.0.1:6379/0"  # of the examples; the real one has a passwo
 START_ONLY = ("listen", "admin", "workers", "state", "recording", "access_log", "drain_seconds")
 ADMIN_TOKEN = "the-admin-token-of-the-examples"
 REGISTRATION_TOKEN = "the-token-for-registrations-only"
+
+
+def quiet_ports(count: int) -> list[int]:
+    """So many that are free, and that no connection gets by chance until they are listened on."""
+    found: list[int] = []
+    for port in random.sample(range(15_000, 32_000), 1000):  # below those of connections
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                found.append(port)
+        if len(found) == count:
+            break
+    return found
 
 
 class Door(FrontDoor):
@@ -68,17 +82,17 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = {port: free_port() for port in PORTS}
+        self.ports = dict(zip(PORTS, quiet_ports(len(PORTS)), strict=True))
         self._door: Door | None = None
         self._in_force: Part = {}
         self._origins: list[Origin] = []
         self._redis = ""
         self._redis_home: Path | None = None
-        issuer = Issuer()
-        self._write("keys.json", jwks(issuer).decode())
+        self._issuer = Issuer()
+        self._write("keys.json", jwks(self._issuer).decode())
+        self._write("new-keys.json", jwks(Issuer("20270116T080000000000-0d1e2f")).decode())
         self._write("admin-token", ADMIN_TOKEN)
         self._write("registration-token", REGISTRATION_TOKEN)
-        now = time.time()
         self._environment = {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(REPOSITORY),
@@ -87,8 +101,16 @@ class Stage:
             "TZ": "UTC",
             "no_proxy": "*",
             "ADMIN": f"Authorization: Bearer {ADMIN_TOKEN}",
-            "TOKEN": issuer.token(now=now, sub="cus_1", scope="orders:read"),
-            "STAFF": issuer.token(now=now, sub="usr_1", scope="*", kind="staff", role="operator"),
+        }
+
+    def _tokens(self) -> dict[str, str]:
+        """Good ones, and one that is over for a minute now."""
+        now, made = time.time(), self._issuer.token
+        return {
+            "TOKEN": made(now=now, sub="cus_1", scope="orders:read"),
+            "EXPIRED": made(now=now - 960, sub="cus_1", scope="orders:read"),
+            "UNTYPED": made(now=now, sub="cus_1", headers={"typ": "JWT"}),
+            "STAFF": made(now=now, sub="usr_1", scope="*", kind="staff", role="operator"),
         }
 
     def _write(self, name: str, text: str) -> None:
@@ -141,7 +163,7 @@ class Stage:
     @contextmanager
     def shell(self) -> Iterator[Shell]:
         """A shell in the folder."""
-        shell = Shell(self.folder, self._environment)
+        shell = Shell(self.folder, {**self._environment, **self._tokens()})
         try:
             yield shell
         finally:

@@ -27,6 +27,7 @@ from tests.docs.markdown import sections, tables
 from tests.docs.option_tables import Undocumented
 from tests.docs.proofs import FOUND, PAGES, Proofs, link, options_of
 from tests.docs.reference import PAGE, reference
+from tests.docs.running import has_commands
 from tests.proxy.front import REPOSITORY
 from tests.proxy.render.documents import document
 
@@ -54,6 +55,28 @@ def test_every_option_is_in_the_reference() -> None:
         _, _, below = text.partition(f"\n### {option.part}\n")
         rows = {row[0]: row for row in tables(below.partition("\n### ")[0])}
         assert len(rows[f"`{option.name}`"][3]) > 3, option.key
+
+
+def examples_of(page: Path) -> set[str]:
+    """The options in documents of a page that its commands are run with."""
+    run = [section for section in sections(page.read_text()) if has_commands(section)]
+    return {option for section in run for option in options_of(section)}
+
+
+def test_every_option_has_an_example_that_is_executed() -> None:
+    """In a section whose commands run with it; there is no list of exceptions."""
+    shown = {option for page in PAGES for option in examples_of(page)}
+    assert sorted({option.key for option in options()} - shown) == []
+
+
+def test_an_option_in_a_section_without_commands_has_no_example(tmp_path: Path) -> None:
+    """The test above can fail: a document that nothing runs with shows nothing."""
+    page = tmp_path / "page.md"
+    fragment = "<!-- fragment -->\n```yaml\ncache_bytes: 3000\n```\n"
+    page.write_text(f"# One\n{fragment}\n# Two\n```console\n$ true\n```\n")
+    assert examples_of(page) == set()
+    page.write_text(f"# One\n{fragment}\n```console\n$ true\n```\n")
+    assert examples_of(page) == {"Document.cache_bytes"}
 
 
 def test_every_problem_is_in_the_reference() -> None:

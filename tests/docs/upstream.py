@@ -7,7 +7,9 @@ answer, ``wait=0.5`` comes so many seconds later, ``header=Name:value`` adds a f
 is the body (JSON if it begins like it), ``show=host,cookie`` tells what these fields were,
 ``first=2`` does all that for the first two of the same requests, ``only=monolith`` if it is the
 one, ``then=503`` is the answer to all but the first, ``events=3`` a stream of three events,
-``cut=1`` breaks off in the middle. ``/down`` is answered with 503.
+``cut=1`` breaks off in the middle, ``size=100`` is a body of so many bytes. ``/down`` is answered
+with 503, ``/late`` half a second later, ``/ill-after-2`` with 503 after two answers,
+``/well-after-2`` with 503 twice, and ``/for-NAME`` with 503 unless the host is NAME.
 """
 
 from __future__ import annotations
@@ -52,19 +54,31 @@ class Upstream:
         )
 
     def _answer(self, got: Got, path: str, wanted: dict[str, str]) -> Iterator[Step]:
-        body = wanted.get("body", "")
+        body = wanted.get("body", "x" * int(wanted.get("size", 0)))
         kind = "application/json" if body[:1] in ("{", "[") else "text/plain"
         text = body if body else self._told(got, path, wanted)
         fields = f"Content-Type: {kind}\r\n"
         if "header" in wanted:
             name, _, value = wanted["header"].partition(":")
             fields += f"{name}: {value}\r\n"
-        status = HTTPStatus(int(wanted.get("status", 503 if path == "/down" else 200)))
+        status = HTTPStatus(int(wanted.get("status", self._health(got, path))))
         answer = ok(text.encode(), status=f"{status.value} {status.phrase}", more=fields)
-        yield float(wanted.get("wait", 0))
+        yield float(wanted.get("wait", PAUSE if path == "/late" else 0))
         yield answer[:-3] if "cut" in wanted else answer
         if "cut" in wanted:
             yield CLOSE
+
+    def _health(self, got: Got, path: str) -> int:
+        """The status of what health checks ask for."""
+        name, _, word = path[1:].rpartition("-")
+        count = self._seen[got.target]
+        ill = {
+            "": word == "down",
+            "ill-after": word.isdigit() and count > int(word),
+            "well-after": word.isdigit() and count <= int(word),
+            "for": got.headers.get("host") != word,
+        }
+        return 503 if ill.get(name, False) else 200
 
     def _told(self, got: Got, path: str, wanted: dict[str, str]) -> str:
         lines = [f"{self.name}: {got.method} {path}"]

@@ -57,7 +57,8 @@ class FrontDoor:
         """Put another document into the file, at once and whole."""
         merged = {**self.base, **document}
         if "listen" in document:  # keep our port
-            merged["listen"] = [{**document["listen"][0], "address": f"127.0.0.1:{self.port}"}]
+            first, *others = document["listen"]
+            merged["listen"] = [{**first, "address": f"127.0.0.1:{self.port}"}, *others]
         draft = self.path.with_suffix(".draft")
         draft.write_text(yaml.safe_dump(merged))
         draft.replace(self.path)

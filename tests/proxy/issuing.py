@@ -107,7 +107,8 @@ class Published:
 class Asking:
     """A request with these headers."""
 
-    def __init__(self, *token: str | bytes, **headers: str) -> None:
+    def __init__(self, *token: str | bytes, address: str = "203.0.113.9", **headers: str) -> None:
+        self.address = address
         self.headers = {
             name.replace("_", "-").encode(): text.encode() for name, text in headers.items()
         }

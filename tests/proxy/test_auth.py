@@ -329,10 +329,18 @@ def test_authorization_may_be_opaque_unless_it_is_a_jwt() -> None:
     """The shop takes API keys as bearer tokens too; JWTs are verified here all the same."""
     guard, _ = door(opaque_headers=("Authorization", "Api-Key"))
     assert identity(guard.identify(Asking("fk_01234567_abc"), NOW)).opaque
-    assert identity(guard.identify(Asking(b"Basic dXNlcjpwYXNz"), NOW)).opaque
     assert identity(guard.identify(Asking(SHOP.token()), NOW)).subject == SUBJECT
     assert guard.identify(Asking("a.b.c"), NOW) is NOT_A_JWT
     assert guard.identify(Asking(b"Bearer a, Bearer b"), NOW) is TWICE
+
+
+@pytest.mark.parametrize("scheme", [b"Basic dXNlcjpwYXNz", b'Digest username="u"', b"Token t"])
+def test_only_a_bearer_is_opaque_in_authorization(scheme: bytes) -> None:
+    """Basic and others are no credentials that we know, as without ``opaque_headers``."""
+    guard, _ = door(opaque_headers=("Authorization", "Api-Key"))
+    assert guard.identify(Asking(scheme), NOW) is None
+    both = identity(guard.identify(Asking(scheme, api_key="fk_secret"), NOW))
+    assert both == identity(guard.identify(Asking(api_key="fk_secret"), NOW))
 
 
 # ---------------------------------------------------------------- what is remembered
@@ -373,7 +381,8 @@ def test_bad_tokens_do_not_push_out_good_ones() -> None:
     good = Asking(SHOP.token())
     identity(guard.identify(good, NOW))
     for number in range(100):
-        refusal(guard.identify(Asking(SHOP.token(iss=str(number))), NOW))
+        address = f"203.0.113.{number}"  # or its leave to be wrong would be used up
+        refusal(guard.identify(Asking(SHOP.token(iss=str(number)), address=address), NOW))
     identity(guard.identify(good, NOW))
     assert guard.counts["verified"] == 1
 
@@ -387,6 +396,74 @@ def test_memory_is_bounded_and_keeps_who_comes_again() -> None:
         identity(guard.identify(Asking(SHOP.token(sub=f"guest{number}")), NOW))
         assert guard.remembered <= 20
     assert guard.counts["verified"] == 101
+
+
+# ---------------------------------------------------------------- forged tokens
+
+
+def forged(number: int, address: str = "203.0.113.9") -> Asking:
+    """One that looks right, and was signed by somebody else."""
+    return Asking(FORGER.token(jti=str(number)), address=address)
+
+
+FORGER = Issuer(SHOP.kid)
+
+
+def test_a_flood_of_forged_tokens_is_not_looked_at() -> None:
+    """Of a thousand different ones at once, so many cost a verification; the rest is 429."""
+    guard, _ = door(bad_tokens_per_minute=10)
+    found = [refusal(guard.identify(forged(number), NOW)).status for number in range(1000)]
+    assert found == [401] * 10 + [429] * 990
+    assert guard.counts == {"invalid": 10, "not_looked_at": 990}
+
+
+def test_leave_to_be_wrong_comes_back_evenly() -> None:
+    """Ten a minute: one every six seconds."""
+    guard, _ = door(bad_tokens_per_minute=10)
+    for number in range(20):
+        guard.identify(forged(number), NOW)
+    at = [NOW + 5, NOW + 6.1, NOW + 6.2, NOW + 12.2]
+    found = [refusal(guard.identify(forged(99 + n), now)).status for n, now in enumerate(at)]
+    assert found == [429, 401, 429, 401]
+
+
+def test_forgers_harm_only_the_new_tokens_of_their_own_address() -> None:
+    """Who is known goes on; others are not concerned. An IPv6 forger has a whole /64."""
+    guard, _ = door(bad_tokens_per_minute=10)
+    known = Asking(SHOP.token(), address="2001:db8::1")
+    identity(guard.identify(known, NOW))
+    for number in range(50):
+        guard.identify(forged(number, f"2001:db8::{number:x}"), NOW)
+    identity(guard.identify(known, NOW))
+    new = SHOP.token(sub="new")
+    assert refusal(guard.identify(Asking(new, address="2001:db8::2"), NOW)).status == 429
+    identity(guard.identify(Asking(new, address="2001:db8:1::2"), NOW))
+
+
+def test_only_forged_tokens_use_it_up() -> None:
+    """Expired ones and those of an unknown key do not: that happens to honest people."""
+    guard, _ = door(bad_tokens_per_minute=1)
+    for number in range(20):
+        assert guard.identify(Asking(SHOP.token(exp=int(NOW) - 100 - number)), NOW) is EXPIRED
+        assert guard.identify(Asking(OTHER.token(jti=str(number))), NOW) is UNKNOWN_KEY
+    identity(guard.identify(Asking(SHOP.token()), NOW))
+
+
+def test_clients_of_a_unix_socket_are_not_told_apart_and_not_bounded() -> None:
+    """They have one address for all of them: one forger would shut out everybody."""
+    guard, _ = door(bad_tokens_per_minute=1)
+    for number in range(5):
+        assert guard.identify(forged(number, "unix"), NOW) is INVALID
+
+
+@pytest.mark.parametrize("written", [b"bearer %b", b"BEARER   %b", b"Bearer  %b"])
+def test_a_token_written_otherwise_is_the_same_token(written: bytes) -> None:
+    """Nobody has it verified again and again by adding spaces."""
+    guard, _ = door()
+    token = SHOP.token()
+    identity(guard.identify(Asking(token), NOW))
+    identity(guard.identify(Asking(written % token.encode()), NOW))
+    assert guard.counts == {"verified": 1}
 
 
 def test_a_withdrawn_key_takes_its_tokens_along() -> None:

@@ -96,6 +96,12 @@ def test_schema_is_the_one_in_the_package() -> None:
         ([], 2, "name the document"),
         (["--config", "no-such-file.yaml"], 2, "no-such-file.yaml"),
         (["--frob"], 2, "unrecognized arguments"),
+        (["--config", "routes.yaml", "--out", "x"], 2, "--out goes with --render"),
+        (["--config", "routes.yaml", "--check", "--strict"], 2, "--strict goes with --render"),
+        (["--config", "routes.yaml", "--check", "--json"], 2, "--json goes with --explain"),
+        (["--config", "routes.yaml", "-H", "a: b"], 2, "-H goes with --explain"),
+        (["--config", "routes.yaml", "--address", "::1"], 2, "--address goes with --explain"),
+        (["--config", "routes.yaml", "--check", "--state", "x"], 2, "--state is for serving"),
     ],
 )
 def test_wrong_usage_is_one_clear_line(arguments: list[str], code: int, words: str) -> None:
@@ -104,6 +110,72 @@ def test_wrong_usage_is_one_clear_line(arguments: list[str], code: int, words: s
     assert done.returncode == code
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["get", "/pay"], "'get' is not a method; write it in upper case"),
+        (["GET", "/a b"], "'/a b' has characters that a target cannot have; write %20 for a space"),
+        (
+            ["GET", "/pay", "-H", "X User: 3"],
+            "'X User: 3' is not a header; write it as Name: value",
+        ),
+        (
+            ["GET", "/pay", "--address", "me"],
+            "'me' is not an address; write 203.0.113.7, ::1 or unix",
+        ),
+    ],
+)
+def test_a_request_that_cannot_be_is_not_explained(
+    table: Path, arguments: list[str], words: str
+) -> None:
+    """Instead of an answer about a request that nobody could send: what to write."""
+    done = run("--config", table, "--explain", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("access_log: {path: gone/requests.log}", "gone/requests.log: No such file or directory"),
+        ("drain_seconds: 1", "192.0.2.1:8000: Cannot assign requested address"),
+    ],
+)
+def test_what_cannot_be_opened_is_named(table: Path, more: str, words: str) -> None:
+    """A file or an address, and the reason, without a number of the system."""
+    address = "192.0.2.1:8000" if words.startswith("192") else f"127.0.0.1:{free_port()}"
+    table.write_text(TABLE.replace("127.0.0.1:8000", address) + more)
+    done = run("--config", table)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"strangler_proxy: {words}"
+
+
+@pytest.mark.parametrize(
+    ("option", "broken"), [("certificate", None), ("key", None), ("client_ca", None), ("key", "no")]
+)
+def test_a_bad_certificate_is_named(
+    table: Path, tmp_path: Path, option: str, broken: str | None
+) -> None:
+    """The option, the file and what is wrong with it."""
+    import trustme
+
+    issued = trustme.CA().issue_cert("localhost")
+    files = {"certificate": tmp_path / "c.pem", "key": tmp_path / "k.pem"}
+    issued.cert_chain_pems[0].write_to_path(files["certificate"])
+    issued.private_key_pem.write_to_path(files["key"])
+    files[option] = tmp_path / "bad.pem"
+    if broken is not None:
+        files[option].write_text(broken)
+    tls = ", ".join(f"{name}: {path}" for name, path in files.items())
+    listen = f'{{address: "127.0.0.1:{free_port()}", tls: {{{tls}}}}}'
+    table.write_text(TABLE.replace('{address: "127.0.0.1:8000"}', listen))
+    done = run("--config", table)
+    assert done.returncode in (1, 2)
+    assert "Traceback" not in done.stderr
+    assert f"tls.{option}" in done.stderr
+    assert str(files[option]) in done.stderr
 
 
 def test_taken_address_is_named(tmp_path: Path) -> None:

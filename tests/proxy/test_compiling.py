@@ -112,6 +112,24 @@ def test_the_command_refuses_in_one_line(copied: Path) -> None:
     assert "there is no C compiler" in ran.stderr
 
 
+def test_what_the_c_compiler_refuses_is_told(copied: Path) -> None:
+    """``__unix`` is a number to gcc: the class is good Python and no C. No traceback of ours."""
+    module = copied / "strangler_proxy" / "wire" / "reads.py"
+    before = module.read_text()
+    module.write_text(
+        before + "\n\nclass C:\n    def __init__(self) -> None:\n        self._unix = 1\n"
+    )
+    code = (
+        "import sys, strangler_proxy.compiling as it; it.MODULES = ('wire.reads',);"
+        "sys.exit(it.main([]))"
+    )
+    ran = run(copied, code)
+    module.write_text(before)
+    assert ran.returncode == 1
+    assert "strangler_proxy.compiling: mypy or the C compiler failed" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
 def test_all_modules_named_are_there() -> None:
     """A module that was renamed is not forgotten in the list."""
     assert [name for name in MODULES if not source(name).is_file()] == []

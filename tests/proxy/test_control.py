@@ -42,6 +42,7 @@ from strangler_proxy.control.listener import AdminListener, AdminUnavailable
 from strangler_proxy.control.masking import has_mask, masked
 from strangler_proxy.discovery.announcement import Announcement
 from strangler_proxy.document.loading import dump, load
+from strangler_proxy.document.text import SIZE_LIMIT
 from strangler_proxy.errors import Finding, TableRefused
 from strangler_proxy.metrics import Metrics
 from strangler_proxy.upstreams import Upstreams
@@ -704,6 +705,26 @@ def test_a_table_that_is_no_text_or_too_large_is_refused(run: Run) -> None:
         _problem(answer, 422, "not_utf8")
         answer = await client.put("/-/table", content=b" " * (9 << 20), headers=AS_OPERATOR)
         _problem(answer, 413, "too_large")
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_table_may_be_as_long_as_a_document_and_no_longer(run: Run, chunked: bool) -> None:
+    """One bound for files and for what is sent; beyond it 413 says which, announced or not."""
+
+    async def pieces(text: bytes) -> AsyncIterator[bytes]:
+        yield text[:1000]
+        yield text[1000:]
+
+    async def scenario(client: httpx.AsyncClient, fleet: InMemoryFleet) -> None:
+        longest = TABLE.encode().ljust(SIZE_LIMIT, b"\n")
+        for text, status in ((longest, 200), (longest + b"\n", 413)):
+            content = pieces(text) if chunked else text
+            answer = await client.put("/-/table", content=content, headers=AS_OPERATOR)
+            assert answer.status_code == status
+        problem = _problem(answer, 413, "too_large")
+        assert str(SIZE_LIMIT) in problem["detail"]
 
     run(scenario)
 

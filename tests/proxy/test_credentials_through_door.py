@@ -76,6 +76,40 @@ def told(got: Got) -> dict[str, str]:
 # ---------------------------------------------------------------- tokens
 
 
+@pytest.fixture
+def careful(keys: Path, upstream: Origin, tmp_path: Path) -> Iterator[FrontDoor]:
+    """One that looks at five forged tokens of an address in a minute, and believes in addresses."""
+    document = {
+        "listen": [{"address": "127.0.0.1:0", "trusted_proxies": ["127.0.0.0/8"]}],
+        "authentication": authentication(keys, bad_tokens_per_minute=5),
+        "upstreams": {"up": instances(upstream)},
+        "routes": [route("forged", upstream="up") | {"authentication": "required"}],
+    }
+    with front_door(tmp_path, document) as running:
+        yield running
+
+
+def test_forged_tokens_are_bounded_by_address(
+    careful: FrontDoor, upstream: Origin, issuer: Issuer
+) -> None:
+    """Over the limit 429 with the time to wait, and nothing reaches the upstream."""
+    known, forger = bearer(issuer), Issuer(issuer.kid)
+    assert ask(careful.port, "GET", "/forged", headers=known).status == 200
+    before = len(upstream.got)
+    source = {"X-Forwarded-For": "198.51.100.7"}
+    found = [
+        ask(careful.port, "GET", "/forged", headers=bearer(forger, jti=str(number)) | source)
+        for number in range(8)
+    ]
+    assert [one.status for one in found] == [401] * 5 + [429] * 3
+    assert found[-1].headers["retry-after"] == "1"
+    assert len(upstream.got) == before
+    new = bearer(issuer, sub="new")
+    assert ask(careful.port, "GET", "/forged", headers=new | source).status == 429
+    assert ask(careful.port, "GET", "/forged", headers=known | source).status == 200
+    assert ask(careful.port, "GET", "/forged", headers=new).status == 200
+
+
 def test_identity_of_a_token_is_forwarded(
     door: FrontDoor, upstream: Origin, issuer: Issuer
 ) -> None:

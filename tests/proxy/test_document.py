@@ -64,7 +64,8 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     [
         (None, "cannot be read: No such file or directory"),
         (b"version: \xff\n", "is not UTF-8: byte 9"),
-        (b"#" * (SIZE_LIMIT + 1), "bytes long"),
+        (b"#" * (SIZE_LIMIT + 1), f"longer than the {SIZE_LIMIT} bytes"),
+        (("#" + "\xe9" * (SIZE_LIMIT // 2)).encode(), f"longer than the {SIZE_LIMIT} bytes"),
         (b"", "is empty"),
     ],
 )
@@ -83,6 +84,7 @@ def test_a_file_that_cannot_be_read_is_refused(
     ("text", "path", "line", "reason"),
     [
         ("a: &x 1\n", "$.a", 1, "has an anchor, &x"),
+        ("a:\n\tb: 1\n", "$", 2, "is not YAML: it is indented by a tab; write spaces"),
         ("a: &x 1\nb: *x\n", "$.b", 2, "repeats by an alias"),
         ("a: &x {b: 1}\nc:\n  <<: *x\n", "$.c", 3, "merges by <<"),
         ("a: !!python/object/apply:os.system [ls]\n", "$.a", 1, "has a tag"),

@@ -70,6 +70,8 @@ POST shop.example.org/api/v1/payment/refunds?x=1
         (asked("GET", "/rpc/x"), None, "refused", "404 not_found: No route leads here."),
         (asked("GET", "/rpc/x"), None, "because", "/rpc is between hosts and is never routed"),
         (asked("GET", "/a/../b"), None, "because", "the target could be read in two ways"),
+        (asked("GET", "orders"), None, "because",
+         "a request names its target by a path, or by a whole URL"),
         (asked("PUT", "/api/v1/search"), None, "refused",
          "405 method_not_allowed: Here is only GET, HEAD."),
         (asked("GET", "/api/v1/payment"), None, "because",

@@ -24,7 +24,8 @@ from tests.proxy.stage import (
 
 NEXT = EPOCH + 1
 CAPABILITIES: dict[str, dict[str, Any]] = {
-    **{name: capability() for name in ("lapses", "twice", "follows", "blameless", "lost", "early")},
+    **{name: capability() for name in ("lapses", "twice", "blameless", "lost", "early")},
+    **{name: capability() for name in ("follows-1", "follows-2", "follows-3")},
     **{name: capability() for name in ("awaits", "again", "there", "stale", "large", "odd")},
     **{name: capability() for name in ("both", "held", "other", "news")},
     "too-long": capability(hold={"seconds": 0.5}),
@@ -103,21 +104,27 @@ class Fence:
 
 def test_fenced_command_asks_again_until_the_fence_lapses(play: Stage) -> None:
     """No new table comes: the same command, with growing pauses, and one good answer."""
+    seen = [pauses_of_a_fenced_command(play) for _ in range(3)]
+    pauses = [min(same) for same in zip(*seen, strict=True)]  # a busy machine only adds to them
+    expected = (0.02, 0.04, 0.08, 0.16, 0.2, 0.2)
+    assert all(want * 0.9 <= one < want + 0.1 for one, want in zip(pauses, expected, strict=True))
+
+
+def pauses_of_a_fenced_command(play: Stage) -> list[float]:
+    """Of one that is refused six times: the seconds between its attempts."""
     fence = Fence(6, ok(b"done"))
     play.monolith.play("lapses", fence)
     headers = {"Idempotency-Key": "k", "Content-Type": "text/plain"}
     reply = ask(play.port, "POST", "/lapses", body=[b"a", b"b"], headers=headers)
     assert (reply.status, reply.text) == (200, "done")
     assert not [name for name in reply.headers if name.startswith("ficus")]
-    got = play.monolith.got("lapses")
+    got = play.monolith.got("lapses")[-7:]
     assert {(one.body, one.headers["idempotency-key"]) for one in got} == {(b"ab", "k")}
-    pauses = fence.pauses()
-    assert len(pauses) == 6
-    expected = (0.02, 0.04, 0.08, 0.16, 0.2, 0.2)
-    assert all(want * 0.9 <= one < want + 0.1 for one, want in zip(pauses, expected, strict=True))
+    assert len(fence.asked) == 7
     told = [int(one.headers["ficus-deadline"]) for one in got]
     assert told == sorted(told, reverse=True)
     assert told[-1] > 25_000
+    return fence.pauses()
 
 
 def test_each_command_begins_with_a_short_pause(play: Stage) -> None:
@@ -131,17 +138,24 @@ def test_each_command_begins_with_a_short_pause(play: Stage) -> None:
 
 def test_fenced_commands_follow_a_new_table_at_once(play: Stage, people: Crowd) -> None:
     """They do not wait for the end of their pause."""
-    play.monolith.play("follows", fenced())
-    waiting = [people.ask(play.port, "POST", "/follows", body=b"%d" % n) for n in range(8)]
-    time.sleep(0.5)  # by now the pauses are of 0.2 s
-    before = len(play.monolith.got("follows"))
-    play.move("follows")
+    taken = [seconds_to_follow(play, people, f"follows-{n}") for n in (1, 2, 3)]
+    assert min(taken) < 0.12  # a busy machine only adds to it
+
+
+def seconds_to_follow(play: Stage, people: Crowd, name: str) -> float:
+    """From a new table to the last answer of the commands that a fence has kept waiting."""
+    play.monolith.play(name, fenced())
+    waiting = [people.ask(play.port, "POST", f"/{name}", body=b"%d" % n) for n in range(8)]
+    time.sleep(0.55)  # by now the pauses are of 0.2 s; the present one began at 0.5
+    before = len(play.monolith.got(name))
+    play.move(name)
     begun = time.monotonic()
     answers = [one.result() for one in waiting]
-    assert time.monotonic() - begun < 0.12
+    taken = time.monotonic() - begun
     assert {(one.status, one.text) for one in answers} == {(200, "service")}
-    assert sorted(got.body for got in play.service.got("follows")) == [b"%d" % n for n in range(8)]
-    assert len(play.monolith.got("follows")) <= before + 8
+    assert sorted(got.body for got in play.service.got(name)) == [b"%d" % n for n in range(8)]
+    assert len(play.monolith.got(name)) <= before + 8
+    return taken
 
 
 def test_fence_does_not_speak_against_the_instance(play: Stage) -> None:

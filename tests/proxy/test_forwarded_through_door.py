@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -169,3 +170,52 @@ def test_a_door_behind_a_door_passes_the_client_on(
     assert got["x-forwarded-for"] == "127.0.0.1, 127.0.0.1"
     assert got["x-request-id"] == "one"
     assert got["via"] == "1.1 ficus, 1.1 ficus"
+
+
+# ---------------------------------------------------------------- over a unix socket
+
+
+def ask_unix(path: Path, target: str, **headers: str) -> int:
+    """The status of one request over a unix socket."""
+    fields = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    head = f"GET {target} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n{fields}\r\n"
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        connection.connect(str(path))
+        connection.sendall(head.encode())
+        with connection.makefile("rb") as answer:
+            return int(answer.read().split(None, 2)[1])
+
+
+@pytest.mark.parametrize(
+    ("trusted", "chain", "address", "told"),
+    [
+        (["unix:"], CLIENT, CLIENT, f"{CLIENT}, unix"),
+        (["unix:"], "garbage", "unix", "garbage, unix"),
+        # One of ours in front of the one that asks, on a unix socket as well.
+        (["unix:"], f"{CLIENT}, unix", CLIENT, f"{CLIENT}, unix, unix"),
+        (["unix:", "10.0.0.0/8"], f"{CLIENT}, 10.1.1.1", CLIENT, f"{CLIENT}, 10.1.1.1, unix"),
+        (["10.0.0.0/8"], CLIENT, "unix", "unix"),
+        ([], CLIENT, "unix", "unix"),
+    ],
+)
+def test_a_proxy_on_a_unix_socket_is_trusted_by_name(
+    trusted: list[str], chain: str, address: str, told: str, upstream: Origin, tmp_path: Path
+) -> None:
+    """``unix:`` are those who connect by a unix socket; nobody else is, and networks are not."""
+    path = tmp_path / "door.sock"
+    table = document(upstream)
+    table["listen"].append({"address": f"unix:{path}", "trusted_proxies": trusted})
+    with front_door(tmp_path / "door", table) as door:
+        assert ask_unix(path, "/all/unix", X_Forwarded_For=chain) == 200
+        assert upstream.got[-1].headers["x-forwarded-for"] == told
+        assert logged(door, "/all/unix")["address"] == address
+
+
+def test_who_trusts_a_unix_socket_trusts_no_address(upstream: Origin, tmp_path: Path) -> None:
+    """A client of the port is not believed, and cannot call itself one of the socket."""
+    table = document(upstream, "unix:")
+    with front_door(tmp_path, table) as door:
+        ask(door.port, "GET", "/all/port", headers={"X-Forwarded-For": f"{CLIENT}, unix"})
+        assert upstream.got[-1].headers["x-forwarded-for"] == "127.0.0.1"
+        assert logged(door, "/all/port")["address"] == "127.0.0.1"

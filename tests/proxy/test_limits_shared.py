@@ -16,8 +16,8 @@ import uvloop
 from modules.platform.databases import embedded
 from strangler_proxy.config import RateLimit, SharedLimits
 from strangler_proxy.errors import TableRefused
+from strangler_proxy.limits.in_redis import SharedLimiter
 from strangler_proxy.limits.local import FREE, Limiter, Verdict
-from strangler_proxy.limits.shared import SharedLimiter
 from tests.proxy.answering import answering, closed_port, sending
 
 PATIENT = 5.0  # seconds: a busy machine is not what these tests are about

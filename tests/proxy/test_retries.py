@@ -9,7 +9,7 @@ import pytest
 
 from tests.proxy.client import ask
 from tests.proxy.front import FrontDoor, front_door
-from tests.proxy.origin import CLOSE, HANG, Got, Origin, Step, ok, origin
+from tests.proxy.origin import CLOSE, HANG, Got, Origin, Step, ok, origin, talk
 from tests.proxy.stage import instances, nobody, route
 
 LIMITLESS: dict[str, Any] = {
@@ -184,6 +184,19 @@ def test_bodies_too_large_to_keep_are_sent_once(door: FrontDoor) -> None:
     headers = by()
     assert ask(door.port, "PUT", "/small/closes", body=b"x" * 900, headers=headers).status == 200
     assert [len(got.body) for got in heard(headers)] == [900, 900]
+
+
+def test_body_that_came_with_its_head_is_bounded_too(door: FrontDoor) -> None:
+    """One segment or many: over ``retry.body_bytes`` it is sent once."""
+    for size, attempts in ((900, 2), (5000, 1)):
+        headers = by()
+        request = (
+            f"PUT /small/closes HTTP/1.1\r\nHost: x\r\nX-User: {headers['X-User']}\r\n"
+            f"Connection: close\r\nContent-Length: {size}\r\n\r\n"
+        ).encode()
+        answer = talk(door.port, request + b"x" * size)
+        assert answer.startswith(b"HTTP/1.1 200" if attempts == 2 else b"HTTP/1.1 502")
+        assert [len(got.body) for got in heard(headers)] == [size] * attempts
 
 
 def test_deadline_is_over_all_attempts(door: FrontDoor) -> None:

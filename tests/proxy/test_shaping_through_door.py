@@ -36,6 +36,9 @@ def respond(got: Got) -> bytes | list[Step]:
     what = got.target.partition("?")[0].rsplit("/", 1)[1]
     if what in ANSWERS:
         return ANSWERS[what]
+    if what == "renewed":
+        fresh = "Cache-Control: max-age=1, stale-while-revalidate=60\r\nX-Inner: 1\r\n"
+        return ok(b'{"cost":1,"number":%d}' % got.number, more=fresh + TYPE)
     if what == "conditional":
         return _conditional(got)
     if what == "once":  # the first time it breaks off in the middle of its body
@@ -331,6 +334,43 @@ def test_cache_keeps_the_changed_answer(door: FrontDoor, upstream: Origin) -> No
     same = ask(door.port, "GET", "/cached-out/conditional", headers={"If-None-Match": 'W/"1"'})
     assert same.status == 304
     assert len(upstream.got) == before
+
+
+def test_changed_answer_is_renewed_in_the_background(door: FrontDoor, upstream: Origin) -> None:
+    """The stale one at once, and then the newer one, changed by the same rules."""
+    target = "/cached-out/renewed"
+    first = ask(door.port, "GET", target)
+    assert json.loads(first.body) == {"number": upstream.got[-1].number}
+    before = len(upstream.got)
+    time.sleep(1.1)
+    assert ask(door.port, "GET", target).body == first.body  # stale, and renewed meanwhile
+    until(lambda: len(upstream.got) > before)
+    until(lambda: ask(door.port, "GET", target).body != first.body)
+    newer = ask(door.port, "GET", target)
+    assert json.loads(newer.body) == {"number": upstream.got[before].number}
+    assert newer.headers["x-outer"] == "1"
+    assert upstream.got[before].headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [("large", "too_large"), ("not-json", "unreadable"), ("zipped", "coded")],
+)
+def test_answers_that_had_to_pass_as_they_came_are_counted(
+    what: str, reason: str, door: FrontDoor
+) -> None:
+    """By route and reason; a HEAD has no body that could have been changed."""
+
+    def counted() -> float:
+        name = "ficus_proxy_unshaped_answers_total"
+        return door.metric(name, route="out", reason=reason)
+
+    before = counted()
+    assert ask(door.port, "GET", f"/out/{what}").status == 200
+    assert counted() == before + 1
+    ask(door.port, "HEAD", f"/out/{what}")
+    assert ask(door.port, "GET", "/out/length").body == OUTER
+    assert counted() == before + 1
 
 
 def test_answer_is_renewed_by_a_changed_request(door: FrontDoor, upstream: Origin) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from strangler_proxy.wire.tracing import Trace, continue_trace, request_id
 from tests.proxy.trace_cases import CASES, PLAIN, TRACE, UNSAMPLED, Case, faults
+from tests.proxy.trace_suite import ROWS, SEVERAL, identified
 
 NAMES = [case.name for case in CASES]
 
@@ -28,12 +29,21 @@ def sent(trace: Trace) -> list[tuple[str, str]]:
     return headers
 
 
-@pytest.mark.parametrize("case", CASES, ids=NAMES)
+@pytest.mark.parametrize("case", CASES, ids=map(identified, NAMES))
 def test_trace_goes_on_or_begins_anew(case: Case) -> None:
     """Each row of the table: the trace id, a span id of our own, the flags and the tracestate."""
     trace = continue_trace(joined(case, "traceparent"), joined(case, "tracestate"), Random(7))
     assert faults(case, sent(trace)) == []
     assert trace.trace_id == trace.traceparent[3:35].decode()
+
+
+def test_each_case_of_the_w3c_suite_has_rows() -> None:
+    """All 40 of it: 37 by rows of the table, each of one case; 3 by tests of several requests."""
+    named = [row for rows in ROWS.values() for row in rows]
+    assert set(named) <= set(NAMES)
+    assert len(set(named)) == len(named)
+    assert all(ROWS.values())
+    assert len(ROWS) + len(SEVERAL) == 40
 
 
 def test_case_names_are_unique() -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.proxy import front
 from tests.proxy.origin import Got, Origin, ok, origin
 from tests.proxy.trace_cases import CASES, PLAIN, TRACE, Case, faults
+from tests.proxy.trace_suite import SEVERAL, identified
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +56,17 @@ def trace_headers(got: Got) -> list[tuple[str, str]]:
     return [pair for pair in pairs if pair[0].lower() in ("traceparent", "tracestate")]
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+@pytest.mark.parametrize("case", CASES, ids=[identified(case.name) for case in CASES])
 def test_upstream_gets_the_trace(case: Case, port: int, upstream: Origin) -> None:
     """Each row of the table holds for the bytes that reach the upstream."""
     (got,) = sent_on(port, upstream, case.headers)
     assert faults(case, trace_headers(got)) == []
 
 
-def test_requests_of_one_trace_have_spans_of_their_own(port: int, upstream: Origin) -> None:
+@pytest.mark.parametrize("_case", SEVERAL[:1])
+def test_requests_of_one_trace_have_spans_of_their_own(
+    _case: str, port: int, upstream: Origin
+) -> None:
     """Three requests with the same parent share the trace and differ in the span."""
     parent = (("traceparent", PLAIN),)
     traces = [got.headers["traceparent"] for got in sent_on(port, upstream, parent, parent, parent)]
@@ -71,7 +75,7 @@ def test_requests_of_one_trace_have_spans_of_their_own(port: int, upstream: Orig
 
 
 @pytest.mark.parametrize(
-    "headers", [(), (("traceparent", f"00-{'0' * 32}-b7ad6b7169203331-01"),)], ids=["none", "bad"]
+    "headers", [(), (("traceparent", f"00-{'0' * 32}-b7ad6b7169203331-01"),)], ids=SEVERAL[1:]
 )
 def test_requests_without_a_trace_begin_one_each(
     headers: tuple[tuple[str, str], ...], port: int, upstream: Origin

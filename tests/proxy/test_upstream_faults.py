@@ -49,6 +49,7 @@ STEPS = {
     "/stops-in-the-body": [b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", HANG],
     "/too-long": [b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcEVIL", HANG],
     "/early-hints": [b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", ok(b"after hints")],
+    "/many-hints": [b"HTTP/1.1 103 Early Hints\r\n\r\n" * 2000 + ok(b"after all of them")],
     "/continue-unasked": [b"HTTP/1.1 100 Continue\r\n\r\n", ok(b"after continue")],
     "/until-close": [b"HTTP/1.0 200 OK\r\nX-A: b\r\n\r\nuntil close", CLOSE],
 }
@@ -162,6 +163,7 @@ def test_client_sees_that_an_answer_is_not_whole(path: str, door: FrontDoor) -> 
     ("path", "body"),
     [
         ("/early-hints", b"after hints"),
+        ("/many-hints", b"after all of them"),
         ("/continue-unasked", b"after continue"),
         ("/until-close", b"until close"),
     ],

@@ -1,7 +1,8 @@
 """What may come in ``traceparent`` and ``tracestate``, and what must go on: one table, two users.
 
-It covers every behaviour that the public W3C suite asks for, and what level 2 adds. The pure
-function and the running front door are held to the same rows.
+It covers every behaviour that the W3C's own suite asks for (``trace_suite`` says which row is which
+of its cases), and what level 2 adds. The pure function and the running front door are held to the
+same rows.
 """
 
 from __future__ import annotations

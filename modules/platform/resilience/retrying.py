@@ -53,9 +53,12 @@ class RetryPolicy:
 
 
 class RetryBudget:
-    """Lets retries be ``share`` of calls at most, and ``reserve`` more for quiet times.
+    """Lets retries be ``share`` of calls at most, and ``reserve`` more to begin with.
 
-    A bucket of tokens: a call puts in ``share``, a retry takes 1, ``reserve`` is its size.
+    A bucket of tokens that has ``reserve`` in it at first: a call puts in ``share``, a retry takes
+    1. It holds ``reserve``, but never less than one retry: so with ``reserve=0`` there is none
+    until calls have earned it, one for every ``1 / share`` of them. With ``share=0`` the reserve
+    is all there ever is; with both 0 nothing is retried.
     """
 
     def __init__(self, *, share: float = 0.2, reserve: float = 10.0) -> None:
@@ -64,12 +67,13 @@ class RetryBudget:
         self.share = share
         self.reserve = reserve
         self._tokens = reserve
+        self._most = max(reserve, 1.0)
         self._lock = threading.Lock()
 
     def called(self, times: int = 1) -> None:
         """A first attempt is made, or so many were since this was said last."""
         with self._lock:
-            self._tokens = min(self.reserve, self._tokens + times * self.share)
+            self._tokens = min(self._most, self._tokens + times * self.share)
 
     def take(self) -> bool:
         """Whether a retry may be made; it counts as made."""

@@ -40,7 +40,6 @@ FRONT_DOOR: tuple[tuple[str, int, str], ...] = (
     ("body_timeout", 408, "The body stopped coming."),
     ("head_timeout", 408, "The head of the request took too long."),
     ("side_unavailable", 409, "Ficus-Route names a side that the capability does not have now."),
-    ("request_too_large", 413, "The body is larger than this address takes."),
     ("head_too_long", 431, "The head of the request is too long or has too many fields."),
     ("upstream_failed", 502, "The service that answers this failed; it may have acted or not."),
     ("upstream_bad_answer", 502, "The service that answers this gave no usable answer."),

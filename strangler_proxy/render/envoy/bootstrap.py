@@ -20,7 +20,7 @@ from strangler_proxy.render.envoy.credentials import KEYS_CLUSTER
 from strangler_proxy.render.envoy.filters import early_mutations, filters
 from strangler_proxy.render.envoy.notes import report
 from strangler_proxy.render.envoy.routes import route_configuration
-from strangler_proxy.render.plan import asks_for_identity, split_address
+from strangler_proxy.render.plan import asks_for_identity, networks, split_address
 from strangler_proxy.render.report import Notes
 from strangler_proxy.render.yaml_text import yaml_text
 
@@ -102,7 +102,7 @@ def _manager(document: Document, listen: Listen, name: str) -> Json:
     limits = listen.limits
     early = typed(
         "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-        mutations=early_mutations(bool(listen.trusted_proxies)),
+        mutations=early_mutations(bool(networks(listen))),
     )
     manager = typed(
         "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -138,9 +138,9 @@ def _silence(document: Document, listen: Listen) -> float:
 
 def _client(listen: Listen) -> Json:
     """Who the client is: the connection's other end, or whom trusted proxies name."""
-    if not listen.trusted_proxies:
+    cidrs = [_cidr(network) for network in networks(listen)]
+    if not cidrs:
         return {"use_remote_address": True}
-    cidrs = [_cidr(network) for network in listen.trusted_proxies]
     config = typed(
         "extensions.http.original_ip_detection.xff.v3.XffConfig",
         xff_trusted_cidrs={"cidrs": cidrs},

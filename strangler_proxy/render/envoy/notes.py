@@ -15,7 +15,12 @@ from strangler_proxy.config import (
     Listen,
     Upstream,
 )
-from strangler_proxy.render.beyond import report_common, report_fallback, report_renames
+from strangler_proxy.render.beyond import (
+    report_common,
+    report_fallback,
+    report_renames,
+    report_unix_proxies,
+)
 from strangler_proxy.render.plan import UNLIMITED, Place, copy_of, places
 from strangler_proxy.render.report import Notes
 
@@ -30,6 +35,7 @@ def report(document: Document, notes: Notes) -> None:
     )
     for i, listen in enumerate(document.listen):
         _listen(listen, f"$.listen[{i}].limits", notes)
+        report_unix_proxies(listen, f"$.listen[{i}]", "Envoy", notes)
     if document.authentication is not None:
         _authentication(document.authentication, "$.authentication", notes)
     for name in document.rate_limits:

@@ -12,6 +12,7 @@ from strangler_proxy.render.haproxy.backends import backends, resolvers
 from strangler_proxy.render.haproxy.notes import report
 from strangler_proxy.render.haproxy.routes import route_rules
 from strangler_proxy.render.haproxy.text import address, milliseconds, quoted
+from strangler_proxy.render.plan import networks
 from strangler_proxy.render.report import Notes
 
 FILE = "haproxy.cfg"
@@ -121,12 +122,13 @@ def _client(listen: Listen) -> list[str]:
         "http-request set-header x-forwarded-for %[src]",
         f"http-request set-header x-forwarded-proto {proto}",
     ]
-    if not listen.trusted_proxies:
+    trusted = networks(listen)
+    if not trusted:
         return fresh
     told = '"%[req.fhdr(x-forwarded-for)], %[src]"'
     chain = "trusted { req.hdr(x-forwarded-for) -m found }"
     return [
-        f"acl trusted src {' '.join(listen.trusted_proxies)}",
+        f"acl trusted src {' '.join(trusted)}",
         "http-request set-var(txn.client) src",
         f"http-request set-var(txn.client) req.hdr_ip(x-forwarded-for,-1) if {chain}",
         f"http-request set-header x-forwarded-for {told} if {chain}",

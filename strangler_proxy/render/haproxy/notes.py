@@ -14,11 +14,24 @@ from strangler_proxy.config import (
     Outliers,
     Upstream,
 )
-from strangler_proxy.render.beyond import report_common, report_fallback, report_renames
+from strangler_proxy.render.beyond import (
+    report_common,
+    report_fallback,
+    report_renames,
+    report_unix_proxies,
+)
 from strangler_proxy.render.haproxy.backends import RETRIED, SLOTS
 from strangler_proxy.render.haproxy.checks import TRACKED
 from strangler_proxy.render.haproxy.tokens import can_verify, key_file
-from strangler_proxy.render.plan import UNLIMITED, Place, copy_of, is_ip, places, split_address
+from strangler_proxy.render.plan import (
+    UNLIMITED,
+    Place,
+    copy_of,
+    is_ip,
+    networks,
+    places,
+    split_address,
+)
 from strangler_proxy.render.report import Notes
 
 
@@ -27,6 +40,7 @@ def report(document: Document, notes: Notes) -> None:
     report_common(document, "HAProxy", notes)
     for i, listen in enumerate(document.listen):
         _listen(listen, f"$.listen[{i}]", notes)
+        report_unix_proxies(listen, f"$.listen[{i}]", "HAProxy", notes)
     if document.authentication is not None:
         _authentication(document.authentication, "$.authentication", notes)
     for name in document.rate_limits:
@@ -60,7 +74,7 @@ def _listen(listen: Listen, path: str, notes: Notes) -> None:
             "HAProxy reads the key from the certificate's file or from one beside it",
             f"put it into {listen.tls.certificate}.key",
         )
-    if listen.trusted_proxies:
+    if networks(listen):
         notes.approximated(
             f"{path}.trusted_proxies",
             "behind a trusted proxy the last address of X-Forwarded-For is the client",

@@ -175,6 +175,31 @@ def test_policy_that_makes_no_sense(wrong: dict[str, float]) -> None:
         RetryPolicy(**wrong)  # type: ignore[arg-type]
 
 
+def test_budget_without_reserve_is_earned_by_calls() -> None:
+    """A share of a quarter allows nothing at first, and then one retry for every four calls."""
+    budget = RetryBudget(share=0.25, reserve=0)
+    assert not budget.take()
+    allowed = []
+    for _ in range(12):
+        budget.called()
+        allowed.append(budget.take())
+    assert allowed == [False, False, False, True] * 3
+
+
+def test_unused_budget_without_reserve_is_one_retry() -> None:
+    """However many calls went well: what is not used does not pile up."""
+    budget = RetryBudget(share=0.25, reserve=0)
+    budget.called(1000)
+    assert [budget.take(), budget.take()] == [True, False]
+
+
+def test_budget_without_share_and_reserve_allows_nothing() -> None:
+    """Calls earn nothing."""
+    budget = RetryBudget(share=0, reserve=0)
+    budget.called(1000)
+    assert not budget.take()
+
+
 def test_budget_that_makes_no_sense() -> None:
     """Neither part may be negative."""
     with pytest.raises(ValueError, match="negative"):

@@ -54,6 +54,7 @@ FULL: dict[str, Any] = {
         "search": {"registry": {"url": "http://127.0.0.1:9005/search", "role": "own"}},
         "spare": {"instances": [{"address": "127.0.0.1:9004"}]},
     },
+    "cors": {"origins": ["https://shop.example"]},
     "capabilities": {
         "payment": {
             "monolith": "shop",
@@ -164,6 +165,10 @@ OTHERS: dict[str, Any] = {
     "Authentication.staff_claim": "role",
     "Authentication.staff_word": "operator",
     "Authentication.remembered_tokens": 77,
+    "Authentication.bad_tokens_per_minute": 7,
+    "Cors.origins": ("https://other.example",),
+    "Cors.credentials": True,
+    "Cors.exposed_headers": ("X-Other",),
     "RateLimit.requests": 5,
     "RateLimit.seconds": 30.0,
     "RateLimit.per": "address",

@@ -114,6 +114,21 @@ def test_socket_files_serve_on_both_sides(target: Target) -> None:
 
 
 @pytest.mark.parametrize("target", ALL)
+def test_a_trusted_unix_socket_is_kept_or_reported(target: Target) -> None:
+    """nginx believes who comes by one; the others say that they do not, and stay loadable."""
+    with scratch() as folder:
+        whole = document(
+            listen=[{"address": f"unix:{folder}/front.sock", "trusted_proxies": ["unix:"]}],
+            upstreams={"shop": {"instances": [{"address": "127.0.0.1:9000"}]}},
+            routes=[{"name": "all", "prefix": "/", "upstream": "shop", "authentication": "none"}],
+        )
+        rendering = render(whole, target)
+        assert check(target, rendering, folder) == ""
+    lost = {note.path for note in rendering.lost}
+    assert ("$.listen[0].trusted_proxies" in lost) is (target is not Target.NGINX)
+
+
+@pytest.mark.parametrize("target", ALL)
 def test_every_address_of_a_name_is_asked(target: Target) -> None:
     """A name that DNS knows leads to who listens at its addresses."""
     port = free_port()
