@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from django.apps import AppConfig
 
 
 class ShopConfig(AppConfig):
-    """Has no models. Makes the shop's Celery app the one that ``shared_task`` belongs to."""
+    """Has no models; first of all apps, so that its commands come before the platform's."""
 
     name = "shop"
     label = "shop"
-
-    def ready(self) -> None:
-        import_module("shop.celery")

@@ -1,16 +1,15 @@
-"""Makes the shop ready to be started: schemas, defaults, an operator, something to sell."""
+"""Makes the shop ready to be started: every host's preparations, an operator, goods to sell."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import redis
-from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 
 from modules.platform.databases import alias_of
-from shop.secrets import secret, secret_file
+from modules.platform.hosting.running.up import prepare_host
+from modules.platform.hosting.secrets import secret, secret_file
 
 ADMIN_EMAIL = "admin@example.com"
 
@@ -25,10 +24,7 @@ def prepare(home: Path, *, with_data: bool) -> bool:
 
     Raises ``redis.ConnectionError`` or ``psycopg.OperationalError`` for an unreachable server.
     """
-    with redis.Redis.from_url(settings.REDIS_URL) as client:
-        client.ping()
-    call_command("migrate", verbosity=0)
-    call_command("bootstrap")
+    prepare_host()
     admin_password(home)
     path = secret_file(home, "admin_password")
     call_command("create_admin", email=ADMIN_EMAIL, password_file=str(path))

@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 
 from modules.platform.contracts import Module
-from shop.rooms import has_admin, has_rest
+from modules.platform.hosting.rooms import has_admin, has_rest
 from shop.running.public import Address, addresses_of
 
 API = "/api/v1"

@@ -13,10 +13,11 @@ import yaml
 from django.conf import settings
 
 from modules.platform.console import CommandFailed
-from shop.env import Environment
+from modules.platform.hosting.environment import Environment
+from modules.platform.hosting.secrets import secret, secret_file
+from modules.platform.rest.access_tokens import AUDIENCE
 from shop.running.processes import routes_file, state_folder
 from shop.running.routes import API, MONOLITH, Part, all_routes, extractable_modules
-from shop.secrets import secret, secret_file
 
 ADMIN_TOKEN = "proxy_admin_token"  # noqa: S105 - the name of the file
 DRAIN_SECONDS = 8.0
@@ -72,6 +73,8 @@ def routing_document(env: Environment, home: Path) -> Part:
         "capabilities": {name: {"monolith": MONOLITH} for name in extractable_modules()},
         "routes": all_routes(list(limits)),
     }
+    if origins := env.read("CORS_ALLOWED_ORIGINS"):
+        document["cors"] = {"origins": origins}  # as the API behind says of its own answers
     if env.read("PROXY_WORKERS") > 1:
         document["shared_limits"] = {"redis": settings.REDIS_URL}
     return _taking_over(document, state_folder(home) / "table.yaml")
@@ -89,8 +92,6 @@ def _listen(env: Environment) -> Part:
 
 
 def _authentication(env: Environment) -> Part:
-    from modules.accounts.tokens import AUDIENCE
-
     return {
         "keys": {"url": f"http://{_web(env)}{API}/accounts/.well-known/jwks.json"},
         "issuer": settings.SHOP_URL,

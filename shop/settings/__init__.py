@@ -1,1 +1,1 @@
-"""Settings only assemble; what they are made of is in shop/env.py."""
+"""Settings only assemble: each is one call; see modules/platform/hosting/settings."""

@@ -1,9 +1,6 @@
 """The shop on one's own machine: embedded servers, boundaries checked while it runs."""
 
-from shop.settings.base import *  # noqa: F403
-from shop.settings.databases import *  # noqa: F403
-from shop.settings.messaging import *  # noqa: F403
-from shop.settings.observability import *  # noqa: F403
+from modules.platform.hosting.settings import development
+from shop.host import HOST
 
-TABLE_GUARD = True
-WHITENOISE_USE_FINDERS = True  # serves the packages' static files without collectstatic
+globals().update(development(HOST))

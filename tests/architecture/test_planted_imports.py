@@ -224,6 +224,41 @@ PLANTS = {
         "imports modules.orders.sagas",
         "stands on modules/payment",
     ),
+    "a standalone host imports another one": Plant(
+        "extracted/payment/settings.py",
+        "import extracted.notification",
+        "host-closure",
+        "extracted.payment.settings imports extracted.notification",
+        "stands on modules/payment",
+    ),
+    "the monolith imports a standalone host": Plant(
+        "shop/wiring.py",
+        "import extracted.payment.settings",
+        "host-closure",
+        "shop.wiring imports extracted.payment.settings: hosts stand beside each other",
+        "modules/platform/hosting",
+    ),
+    "a module imports a standalone host": Plant(
+        "modules/payment/service.py",
+        "import extracted.payment.settings",
+        "layers",
+        "modules.payment imports extracted, which lies above it",
+        "let the host hand it in",
+    ),
+    "variables reach for the models": Plant(
+        "modules/payment/variables.py",
+        "from modules.payment import models",
+        "rooms",
+        "variables may not import models",
+        "before Django is there",
+    ),
+    "surroundings reach for the service": Plant(
+        "modules/payment/surroundings.py",
+        "from modules.payment import service",
+        "rooms",
+        "surroundings may not import service",
+        "programs of their own",
+    ),
     "another module's interior as text": Plant(
         "modules/orders/sagas.py",
         'PATH = "modules.payment.service.authorize"',
@@ -268,6 +303,7 @@ PLANTS = {
     ),
 }
 OTHERS = {
+    "a standalone host imports another one": {"extracted/notification/__init__.py": ""},
     "a contract that is not declared": {
         "modules/catalog/__init__.py": "",
         "modules/catalog/contract/__init__.py": "from typing import Protocol\n"
@@ -317,3 +353,11 @@ def test_planted_violation_is_the_only_kind_found(house: House, name: str) -> No
     # An import that is wrong on its own may also be wrong as part of a chain.
     kin = {plant.rule, "layers", "contract-only", "platform-purity", "undeclared-contract"}
     assert {one.rule for one in house.check()} <= kin
+
+
+def test_a_hosts_own_environment_is_not_looked_at(house: House) -> None:
+    """extracted/<module>/.venv is full of other people's drawers, and of imports of everything."""
+    house.write("extracted/payment/.venv/lib/thing/__init__.py", "import shop.settings.base\n")
+    house.write("extracted/payment/.venv/lib/thing/utils.py", "import strangler_proxy\n")
+
+    assert house.check() == ()

@@ -107,6 +107,10 @@ class Run:
         """A call through a binding beside a plain one."""
         self._script("binding")
 
+    def rpc(self) -> None:
+        """A call of another host beside a bare httpx call of the same bytes."""
+        self._script("rpc")
+
     def proxy(self) -> None:
         """The front door beside nginx, HAProxy, Envoy, Traefik, Caddy and pairs of Python."""
         standing = rounds.measure(self._door)
@@ -184,6 +188,7 @@ NAMES: dict[str, Callable[[Run], None]] = {
     "imports": Run.imports,
     "events": Run.events,
     "binding": Run.binding,
+    "rpc": Run.rpc,
     "proxy": Run.proxy,
     "probes": Run.probes,
 }

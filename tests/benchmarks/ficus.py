@@ -12,9 +12,10 @@ from pathlib import Path
 
 import psycopg
 
+from modules.platform.hosting.running.process import Process
+from modules.platform.hosting.secrets import secret
 from shop.env import MODULES, load
-from shop.running.processes import Process, processes
-from shop.secrets import secret
+from shop.running.processes import processes
 from tests.benchmarks import children, cpu
 from tests.benchmarks.children import Child, DidNotRun
 from tests.benchmarks.quiet import unfinished

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
-from shop.running.processes import Process
+from modules.platform.hosting.running.process import Process
 from tests.benchmarks import children, goods
 from tests.benchmarks.children import ROOT
 from tests.benchmarks.counting import WsgiClient

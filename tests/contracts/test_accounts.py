@@ -1,4 +1,4 @@
-"""The port ``Accounts``, direct and through the codec."""
+"""The port ``Accounts``, by every way."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from modules.accounts.contract import Accounts, UnknownApiKey
 from modules.accounts.keys import ring
 from modules.accounts.models import User
 from modules.accounts.service import AccountsService
-from modules.platform.binding import CodecRoute, LocalRoute, routed, use
+from modules.platform.binding import use
 from modules.platform.contracts import SYSTEM, PostalAddress
+from tests.contracts.ways import Way
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(params=[LocalRoute, CodecRoute], ids=["direct", "codec"])
-def accounts(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> Iterator[Accounts]:
+@pytest.fixture
+def accounts(way: Way, settings: Any, tmp_path: Path) -> Iterator[Accounts]:
     settings.SIGNING_KEYS_DIR = tmp_path / "keys"
     api_keys.forget_cached()
-    with routed(Accounts, request.param(AccountsService())):
+    with way(Accounts, AccountsService()):
         yield use(Accounts)
 
 

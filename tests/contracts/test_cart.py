@@ -1,4 +1,4 @@
-"""The Cart port: direct, and through the codec as a network would carry it."""
+"""The Cart port, by every way."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from modules.cart.contract import (
     ReopenCart,
 )
 from modules.cart.service import CartService, carts, coupons
-from modules.platform.binding import CodecRoute, LocalRoute, Route, routed, use
+from modules.platform.binding import use
 from modules.platform.contracts import Actor, Money
+from tests.contracts.ways import Way
 from tests.modules.cart.conftest import (
     NOW,
     FakeCatalog,
@@ -34,16 +35,15 @@ from tests.modules.cart.conftest import (
 
 __all__ = ["catalog", "inventory"]  # fixtures
 pytestmark = [
-    pytest.mark.django_db(databases="__all__"),
+    pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("catalog", "inventory"),
 ]
 
 
-@pytest.fixture(params=[LocalRoute, CodecRoute], ids=["direct", "codec"])
-def cart(request: pytest.FixtureRequest) -> Iterator[Callable[[], Cart]]:
+@pytest.fixture
+def cart(way: Way) -> Iterator[Callable[[], Cart]]:
     """How a caller reaches the port."""
-    way: Callable[[object], Route] = request.param
-    with routed(Cart, way(CartService())):
+    with way(Cart, CartService()):
         yield lambda: use(Cart)
 
 

@@ -1,4 +1,4 @@
-"""The Catalog port: direct, and through the codec as a network would carry it."""
+"""The Catalog port, by every way."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import pytest
 from modules.catalog.bootstrap import bootstrap
 from modules.catalog.contract import Catalog, TooManySkus
 from modules.catalog.service import CatalogService
-from modules.platform.binding import CodecRoute, LocalRoute, Route, routed, use
+from modules.platform.binding import use
 from modules.platform.contracts import Money
+from tests.contracts.ways import Way
 from tests.modules.catalog.conftest import make_product
 
-pytestmark = pytest.mark.django_db(databases="__all__")
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(params=[LocalRoute, CodecRoute], ids=["direct", "codec"])
-def catalog(request: pytest.FixtureRequest, db: None) -> Iterator[Callable[[], Catalog]]:
+@pytest.fixture
+def catalog(way: Way, transactional_db: None) -> Iterator[Callable[[], Catalog]]:
     """How a caller reaches the port."""
-    way: Callable[[object], Route] = request.param
     bootstrap()
-    with routed(Catalog, way(CatalogService())):
+    with way(Catalog, CatalogService()):
         yield lambda: use(Catalog)
 
 

@@ -1,4 +1,4 @@
-"""Inventory's contract, kept the same directly and through the codec."""
+"""Inventory's contract, kept the same by every way."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ from modules.inventory.contract import (
     UnknownWarehouse,
 )
 from modules.inventory.service import InventoryService
-from modules.platform.binding import CodecRoute, LocalRoute, methods_of, routed, use
+from modules.platform.binding import methods_of, use
+from tests.contracts.ways import Way
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 LATER = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=15)
 
 
-@pytest.fixture(params=[LocalRoute, CodecRoute], autouse=True)
-def _way(request: pytest.FixtureRequest) -> Iterator[None]:
-    with routed(Inventory, request.param(InventoryService())):
+@pytest.fixture(autouse=True)
+def _answered(way: Way) -> Iterator[None]:
+    with way(Inventory, InventoryService()):
         yield
 
 

@@ -1,4 +1,4 @@
-"""The port ``Notification``, direct and through the codec."""
+"""The port ``Notification``, by every way."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ from modules.notification.contract import (
     Variable,
 )
 from modules.notification.service import NotificationService
-from modules.platform.binding import CallInsideTransaction, CodecRoute, LocalRoute, routed, use
+from modules.platform.binding import CallInsideTransaction, use
 from modules.platform.databases import atomic
 from modules.platform.messaging.carrier import InlineCarrier, carried_by
+from tests.contracts.ways import Way
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(params=[LocalRoute, CodecRoute], ids=["direct", "codec"])
-def notification(request: pytest.FixtureRequest) -> Iterator[Notification]:
+@pytest.fixture
+def notification(way: Way) -> Iterator[Notification]:
     wording.forget_cached()
     bootstrap()
     with (
         carried_by(InlineCarrier()),
-        routed(Notification, request.param(NotificationService())),
+        way(Notification, NotificationService()),
     ):
         yield use(Notification)
 

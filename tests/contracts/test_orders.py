@@ -1,28 +1,28 @@
-"""The contract of orders, answered directly and through the codec."""
+"""The contract of orders, answered by every way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
 
 from modules.orders.contract import Order, Orders, OrderState
 from modules.orders.service import OrdersService
-from modules.platform.binding import CodecRoute, LocalRoute, Route, methods_of, routed, use
+from modules.platform.binding import methods_of, use
 from modules.platform.contracts.codec import decode, encode
 from modules.platform.messaging.carrier import InlineCarrier, carried_by
+from tests.contracts.ways import Way
 from tests.modules.orders.conftest import buy
 from tests.modules.orders.fakes import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(params=[LocalRoute, CodecRoute], ids=["direct", "codec"])
-def port(request: pytest.FixtureRequest) -> Iterator[Orders]:
+@pytest.fixture
+def port(way: Way) -> Iterator[Orders]:
     """The port, as its callers have it."""
-    way: Callable[[object], Route] = request.param
-    with routed(Orders, way(OrdersService())):
+    with way(Orders, OrdersService()):
         yield use(Orders)
 
 

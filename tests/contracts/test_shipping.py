@@ -1,4 +1,4 @@
-"""Shipping's contract, kept the same directly and through the codec."""
+"""Shipping's contract, kept the same by every way."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from modules.platform.binding import CodecRoute, LocalRoute, methods_of, routed, use
+from modules.platform.binding import methods_of, use
 from modules.shipping.bootstrap import bootstrap
 from modules.shipping.contract import (
     AlreadyDispatched,
@@ -17,15 +17,16 @@ from modules.shipping.contract import (
     Shipping,
 )
 from modules.shipping.service import ShippingService, tariff
+from tests.contracts.ways import Way
 from tests.modules.shipping.orders import address, held, lines, only, ordered, parcel, shipping
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(params=[LocalRoute, CodecRoute], autouse=True)
-def _way(request: pytest.FixtureRequest, db: None) -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def _answered(way: Way, transactional_db: None) -> Iterator[None]:
     bootstrap()
-    with routed(Shipping, request.param(ShippingService())):
+    with way(Shipping, ShippingService()):
         yield
     tariff.forget()
 

@@ -19,8 +19,9 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from shop.env import MODULES, ROOT, Environment
-from shop.running.processes import Process, processes
+from modules.platform.hosting.running.process import Process
+from shop.env import MODULES, ROOT, load
+from shop.running.processes import processes
 
 READY_WITHIN = 60.0  # seconds
 STOP_WITHIN = 15.0  # seconds
@@ -71,7 +72,7 @@ class RunningShop:
             "RATE_LIMIT_ADDRESS": "500000",
         }
         self.database_url = own
-        declared = processes(Environment(self.environment), home, MODULES)
+        declared = processes(load(self.environment), home, MODULES)
         self.declared: dict[str, Process] = {process.name: process for process in declared}
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.base = f"http://127.0.0.1:{self.ports['PROXY']}"

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.http.request import validate_host
 
 from modules.platform.console import CommandFailed
-from shop.env import Environment
+from shop.env import load
 from shop.running.processes import state_folder
 from shop.running.routing import write_document
 from strangler_proxy import config
@@ -34,9 +34,17 @@ def test_several_workers_count_together(tmp_path: Path) -> None:
     assert shared.redis == settings.REDIS_URL
 
 
+def test_pages_of_other_origins_may_read_refusals(tmp_path: Path) -> None:
+    """Those whose pages may call the API, and nobody where nobody may."""
+    assert table(tmp_path).document.cors is None
+    cors = table(tmp_path, CORS_ALLOWED_ORIGINS="https://a.example,https://b.example").document.cors
+    assert cors is not None
+    assert cors.origins == ("https://a.example", "https://b.example")
+
+
 def test_tokens_are_those_of_accounts(routes: Table) -> None:
     """Issuer, audience and keys as accounts issues them."""
-    from modules.accounts.tokens import AUDIENCE
+    from modules.platform.rest.access_tokens import AUDIENCE
 
     found = routes.document.authentication
     assert found is not None
@@ -67,12 +75,12 @@ def test_load_balancers_are_believed(tmp_path: Path) -> None:
 
 def test_written_document_and_token_are_the_users_own(tmp_path: Path) -> None:
     """Both may hold secrets; the token is made once and stays."""
-    path = write_document(Environment({}), tmp_path)
+    path = write_document(load({}), tmp_path)
     admin = load_table_file(path).document.admin
     assert admin is not None
     token = Path(str(admin.token_file))
     first = token.read_text()
-    write_document(Environment({}), tmp_path)
+    write_document(load({}), tmp_path)
     assert token.read_text() == first
     assert {oct(file.stat().st_mode & 0o777) for file in (path, token)} == {"0o600"}
 

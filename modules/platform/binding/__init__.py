@@ -8,7 +8,16 @@ from modules.platform.binding.errors import (
 )
 from modules.platform.binding.ports import Method, methods_of
 from modules.platform.binding.routes import CodecRoute, LocalRoute, Route
-from modules.platform.binding.table import bind, bound_ports, implementation_of, routed, use
+from modules.platform.binding.table import (
+    bind,
+    bound,
+    bound_ports,
+    implementation_of,
+    port_of,
+    route,
+    routed,
+    use,
+)
 
 __all__ = [
     "BindingError",
@@ -20,9 +29,12 @@ __all__ = [
     "NotBound",
     "Route",
     "bind",
+    "bound",
     "bound_ports",
     "implementation_of",
     "methods_of",
+    "port_of",
+    "route",
     "routed",
     "use",
 ]

@@ -21,13 +21,17 @@ SCALARS = frozenset({str, int, bool, float, bytes, UUID, datetime, date, type(No
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """One method of a port. ``parameters`` maps names to types; ``returns`` is the result's."""
+    """One method of a port. ``parameters`` maps names to types; ``returns`` is the result's.
+
+    ``optional`` are the parameters with a default, which is the implementation's to say.
+    """
 
     module: str
     name: str
     parameters: dict[str, Any]
     returns: Any
     is_command: bool
+    optional: frozenset[str] = frozenset()
 
     @property
     def full_name(self) -> str:
@@ -52,6 +56,7 @@ def _method(port: type, name: str, function: Any) -> Method:
     if "return" not in hints:
         raise NotAPort(f"{port.__qualname__}.{name} does not say what it returns")
     parameters: dict[str, Any] = {}
+    optional = set()
     signature = inspect.signature(function)
     for parameter in list(signature.parameters.values())[1:]:
         hint = hints.get(parameter.name)
@@ -62,6 +67,8 @@ def _method(port: type, name: str, function: Any) -> Method:
             raise NotAPort(f"{port.__qualname__}.{name}: {parameter.name} must be keyword-only")
         check_contract_type(hint, f"{port.__qualname__}.{name}({parameter.name})")
         parameters[parameter.name] = hint
+        if parameter.default is not inspect.Parameter.empty:
+            optional.add(parameter.name)
     check_contract_type(hints["return"], f"{port.__qualname__}.{name} -> ")
     commands = [h for h in parameters.values() if isinstance(h, type) and issubclass(h, Command)]
     return Method(
@@ -70,6 +77,7 @@ def _method(port: type, name: str, function: Any) -> Method:
         parameters=parameters,
         returns=hints["return"],
         is_command=bool(commands),
+        optional=frozenset(optional),
     )
 
 

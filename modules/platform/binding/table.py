@@ -9,10 +9,12 @@ from typing import Any, TypeVar, cast
 from modules.platform.binding.errors import NotBound
 from modules.platform.binding.ports import methods_of
 from modules.platform.binding.routes import LocalRoute, Route
+from modules.platform.contracts import module_of
 
 P = TypeVar("P")
 
 _implementations: dict[type, object] = {}
+_answered: dict[str, type] = {}  # module: its port
 _stubs: dict[type, Any] = {}
 
 
@@ -39,6 +41,7 @@ def bind(port: type, implementation: object) -> None:
         kind = type(implementation).__qualname__
         raise TypeError(f"{kind} lacks {', '.join(lacking)} of {port.__qualname__}")
     _implementations[port] = implementation
+    _answered[module_of(port)] = port
     route(port, LocalRoute(implementation))
 
 
@@ -66,6 +69,11 @@ def implementation_of(port: type[P]) -> P:
         raise NotBound(port) from None
 
 
+def port_of(module: str) -> type | None:
+    """The port of ``module`` that this process answers itself; None when it does not."""
+    return _answered.get(module)
+
+
 def bound_ports() -> tuple[type, ...]:
     """The ports this process can call."""
     return tuple(_stubs)
@@ -79,7 +87,25 @@ def routed(port: type, way: Route) -> Iterator[None]:
     try:
         yield
     finally:
-        if before is None:
-            _stubs.pop(port, None)
-        else:
-            _stubs[port] = before
+        _put_back(_stubs, port, before)
+
+
+@contextmanager
+def bound(port: type, implementation: object) -> Iterator[None]:
+    """``bind`` for a while; then as it was before."""
+    module = module_of(port)
+    before = (_implementations.get(port), _answered.get(module), _stubs.get(port))
+    bind(port, implementation)
+    try:
+        yield
+    finally:
+        _put_back(_implementations, port, before[0])
+        _put_back(_answered, module, before[1])
+        _put_back(_stubs, port, before[2])
+
+
+def _put_back(table: dict[Any, Any], key: object, before: object) -> None:
+    if before is None:
+        table.pop(key, None)
+    else:
+        table[key] = before

@@ -47,6 +47,8 @@ def _judge(edge: Edge, declarations: Mapping[str, Declaration]) -> Iterator[Judg
         yield from _standalone_host(edge)
     elif edge.imported.partition(".")[0] == "strangler_proxy":
         yield _proxy_is_nobodys(edge)
+    elif top == "shop" and edge.imported.partition(".")[0] == "extracted":
+        yield _host_beside_host(edge)
     elif top == "modules":
         yield from _module(edge, declarations)
 
@@ -156,6 +158,14 @@ def _standalone_host(edge: Edge) -> Iterator[Judgement]:
             f"{edge.importer} imports {edge.imported}, which is not copied with the service",
             f"extracted.{host} stands on modules/{host}, the contracts and modules/platform",
         )
+
+
+def _host_beside_host(edge: Edge) -> Judgement:
+    return (
+        "host-closure",
+        f"{edge.importer} imports {edge.imported}: hosts stand beside each other",
+        "what both need belongs in modules/platform/hosting",
+    )
 
 
 def _proxy(edge: Edge) -> Iterator[Judgement]:

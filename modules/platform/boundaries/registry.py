@@ -20,7 +20,7 @@ from django.dispatch import Signal
 
 from modules.platform.boundaries.source import NOT_BUSINESS, module_of_name
 from modules.platform.boundaries.violations import Violation
-from modules.platform.databases.aliases import IDENTITY, installed_modules
+from modules.platform.databases.aliases import identity, installed_modules
 from modules.platform.databases.router import EVERYWHERE
 
 IDS = "keep the other's id as a plain UUIDField and ask for the rest through use()"
@@ -39,7 +39,7 @@ def home_of(app_label: str) -> str | None:
     """The module in whose schema the app's tables stand; None for the platform's."""
     if app_label in EVERYWHERE:
         return None
-    return app_label if app_label in installed_modules() else IDENTITY
+    return app_label if app_label in installed_modules() else identity()
 
 
 def check_relations(models: Iterable[type[Model]]) -> Iterator[Violation]:
@@ -75,15 +75,18 @@ def _accessor(field: Any) -> str:
 
 
 def check_generic_relations(models: Iterable[type[Model]]) -> Iterator[Violation]:
-    """Generic foreign keys point anywhere, so only accounts, which has no other, may have one."""
+    """Generic foreign keys point anywhere, so only identity, which has no other, may have one."""
     for model in models:
         for field in model._meta.private_fields:
-            if isinstance(field, GenericForeignKey) and home_of(model._meta.app_label) != IDENTITY:
+            if (
+                isinstance(field, GenericForeignKey)
+                and home_of(model._meta.app_label) != identity()
+            ):
                 yield _of_model(
                     model,
                     rule="generic-relation",
                     fact=f"{model._meta.label}.{field.name} is a GenericForeignKey: it can point "
-                    f"into any module, through a table of {IDENTITY}",
+                    f"into any module, through a table of {identity()}",
                     way_out="name the kind in a text field and keep the id beside it",
                 )
 

@@ -79,6 +79,16 @@ ROOMS: dict[str, Room] = {
         own=frozenset({"admin", "service", "queries", "domain", "contract", "models"}),
         because="an operator's act is the same use case as the API's",
     ),
+    "variables": Room(
+        own=frozenset({"variables"}),
+        foreign=False,
+        because="variables are read before Django is there",
+    ),
+    "surroundings": Room(
+        own=frozenset({"surroundings", "variables"}),
+        foreign=False,
+        because="surroundings are programs of their own, started before the module works",
+    ),
     "apps": Room(
         own=_INNER | _EDGES | {"handlers", "module"},
         because="apps.py is the only wiring",

@@ -109,9 +109,11 @@ class SourceTree:
         return self._source(self.root / path) if (self.root / path).is_file() else None
 
     def below(self, directory: str) -> Iterator[SourceFile]:
-        """The files below a directory, in order, migrations left out."""
+        """The files below a directory, in order; migrations and hidden folders left out."""
         for path in sorted((self.root / directory).rglob("*.py")):
-            if "migrations" not in path.parts:
+            parts = path.relative_to(self.root).parts
+            # A host has an environment of its own in extracted/<module>/.venv.
+            if "migrations" not in parts and not any(part.startswith(".") for part in parts):
                 yield self._source(path)
 
     def path_of(self, dotted: str) -> str:

@@ -8,18 +8,32 @@ from typing import Any
 from django.conf import settings
 from psycopg.conninfo import conninfo_to_dict
 
-# Django's auth, sessions, content types and admin log live with identity.
-IDENTITY = "accounts"
+# Django's auth, sessions, content types and admin log live with identity: with accounts, and in
+# a host without it in the host's own schema, which is no module's.
+ACCOUNTS, HOST = "accounts", "host"
+# What an instance of a standalone host is bound to for life: a database of its own, or the schema
+# of the monolith, which the monolith migrates.
+OWN, ORIGIN = "own", "origin"
+
+
+def identity_of(modules: Sequence[str]) -> str:
+    """Whose schema Django's own tables stand in, in a host that composes ``modules``."""
+    return ACCOUNTS if ACCOUNTS in modules else HOST
+
+
+def identity() -> str:
+    """Whose schema this host's ``default`` alias reaches: ``accounts`` or ``host``."""
+    return identity_of(settings.FICUS_MODULES)
 
 
 def alias_of(module: str) -> str:
-    """The database alias of ``module``: its own name, but ``default`` for accounts."""
-    return "default" if module == IDENTITY else module
+    """The database alias of ``module``: its own name, but ``default`` for identity's."""
+    return "default" if module == identity() else module
 
 
 def module_of_alias(alias: str) -> str:
-    """The module whose tables ``alias`` reaches."""
-    return IDENTITY if alias == "default" else alias
+    """The module whose tables ``alias`` reaches; ``host`` for a standalone host's own."""
+    return identity() if alias == "default" else alias
 
 
 def installed_modules() -> tuple[str, ...]:
@@ -32,6 +46,11 @@ def module_aliases() -> dict[str, str]:
     return {module: alias_of(module) for module in installed_modules()}
 
 
+def is_migrated_here(alias: str) -> bool:
+    """Whether this host brings the schema of ``alias`` up to date; not the monolith's."""
+    return alias == "default" or getattr(settings, "INSTANCE_ROLE", OWN) == OWN
+
+
 def database_settings(
     *,
     url: str,
@@ -40,15 +59,19 @@ def database_settings(
     pool: Mapping[str, Any] | bool,
     roles: bool,
 ) -> dict[str, dict[str, Any]]:
-    """Django's DATABASES: one alias per module, each with its own ``search_path``.
+    """Django's DATABASES: one alias per module, each with its own ``search_path``, and
+    ``default`` for identity's.
 
     ``url`` is a libpq connection string; ``overrides`` maps a module to one of its own. With
     ``roles`` each alias works as the PostgreSQL role ``ficus_<module>``.
     Raises ``psycopg.ProgrammingError`` for a string that libpq cannot read.
     """
+    owner = identity_of(modules)
     return {
-        alias_of(module): _alias(module, overrides.get(module) or url, pool, roles)
-        for module in modules
+        "default" if schema == owner else schema: _alias(
+            schema, overrides.get(schema) or url, pool, roles
+        )
+        for schema in dict.fromkeys((owner, *modules))
     }
 
 

@@ -6,7 +6,12 @@ from typing import Any
 
 from django.db.models import Model
 
-from modules.platform.databases.aliases import IDENTITY, alias_of, installed_modules
+from modules.platform.databases.aliases import (
+    alias_of,
+    identity,
+    installed_modules,
+    module_of_alias,
+)
 
 # Platform apps whose tables stand in every module's schema, so that they travel with the module.
 EVERYWHERE = frozenset({"messaging", "sagas", "rest"})
@@ -29,7 +34,7 @@ class ModuleRouter:
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
         if app_label in EVERYWHERE:
-            return True
+            return module_of_alias(db) in installed_modules()
         return db == alias_of(self._home(app_label))
 
     def _alias(self, model: type[Model], hints: dict[str, Any]) -> str | None:
@@ -40,4 +45,4 @@ class ModuleRouter:
         return alias_of(self._home(label))
 
     def _home(self, app_label: str) -> str:
-        return app_label if app_label in installed_modules() else IDENTITY
+        return app_label if app_label in installed_modules() else identity()

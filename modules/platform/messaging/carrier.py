@@ -12,14 +12,18 @@ from functools import partial
 from typing import Any, Protocol
 
 import structlog
+from celery import current_app
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from modules.platform.databases.aliases import ORIGIN, OWN
 from modules.platform.messaging.broker import celery_settings as celery_settings
 from modules.platform.messaging.subscriptions import Announcement
 from modules.platform.messaging.wire import Batch, Receipt
 
 log = structlog.get_logger(__name__)
+
+PATIENCE = 1.0  # seconds in which a worker answers that it is there
 
 
 class Carrier(Protocol):
@@ -45,6 +49,10 @@ class Carrier(Protocol):
         """Have ``module``'s worker run the Celery ``task``."""
         ...
 
+    def has_worker(self, queue: str) -> bool:
+        """Whether somebody takes things from ``queue`` now. May take a second."""
+        ...
+
 
 class CeleryCarrier:
     """One Celery task each. Raises kombu's errors when the broker cannot be reached."""
@@ -61,7 +69,7 @@ class CeleryCarrier:
             batch.opening,
             batch.events,
         ]
-        tasks.deliver.apply_async(arguments, queue=queue_of(batch.consumer))
+        tasks.deliver.apply_async(arguments, queue=queue_of(batch.consumer, batch.part))
 
     def receipt(self, receipt: Receipt) -> None:
         from modules.platform.messaging import tasks
@@ -83,6 +91,10 @@ class CeleryCarrier:
 
     def call(self, module: str, task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         task.apply_async(args, kwargs, queue=queue_of(module))
+
+    def has_worker(self, queue: str) -> bool:
+        inspected = current_app.control.inspect(timeout=PATIENCE).active_queues() or {}
+        return any(one["name"] == queue for taken in inspected.values() for one in taken)
 
 
 class InlineCarrier:
@@ -112,6 +124,9 @@ class InlineCarrier:
     def call(self, module: str, task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.waiting.append(lambda: self._call(task, args, kwargs))
 
+    def has_worker(self, queue: str) -> bool:
+        return True  # whoever pumps
+
     def pump(self) -> int:
         """Do everything that waits; the number of events handled, timers fired and calls made."""
         moved = 0
@@ -138,9 +153,37 @@ def _quietly(function: Callable[[Any], object], argument: object) -> int:
     return 0
 
 
-def queue_of(module: str) -> str:
-    """Where batches for ``module``, its due timers and its outside work go."""
-    return f"bus.{module}"
+def _by_role(module: str, part: int | None) -> bool:
+    """A host whose module's data is the monolith's leaves the monolith's queues to it."""
+    origin = getattr(settings, "INSTANCE_ROLE", OWN) == ORIGIN
+    return origin and module in settings.FICUS_MODULES
+
+
+GoesToService = Callable[[str, int | None], bool]
+_goes_to_service: GoesToService = _by_role
+
+
+def install_placement(goes_to_service: GoesToService) -> GoesToService:
+    """Let ``goes_to_service(module, part)`` say whose workers have it (see ``queue_of``) from now
+    on; returns who said before.
+    """
+    global _goes_to_service
+    before, _goes_to_service = _goes_to_service, goes_to_service
+    return before
+
+
+def queue_of(module: str, part: int | None = None) -> str:
+    """Where batches for ``module``, its due timers and its outside work go.
+
+    ``part`` is a batch's partition. While a service works on the monolith's data, it has a queue
+    of its own beside the monolith's.
+    """
+    return service_queue_of(module) if _goes_to_service(module, part) else f"bus.{module}"
+
+
+def service_queue_of(module: str) -> str:
+    """The queue of a service's workers that work on the monolith's data."""
+    return f"bus.{module}.service"
 
 
 def ack_queue_of(module: str) -> str:
@@ -148,9 +191,14 @@ def ack_queue_of(module: str) -> str:
     return f"bus.ack.{module}"
 
 
-def worker_queues(modules: Iterable[str]) -> list[str]:
-    """The queues of a worker that serves ``modules``: ``celery worker -Q`` takes them joined."""
-    return [queue for m in modules for queue in (queue_of(m), ack_queue_of(m))]
+def worker_queues(modules: Iterable[str], *, role: str = OWN) -> list[str]:
+    """The queues of a worker that serves ``modules``: ``celery worker -Q`` takes them joined.
+
+    With the role ``origin`` receipts stay the monolith's, whose outboxes they are about.
+    """
+    if role == ORIGIN:
+        return [service_queue_of(module) for module in modules]
+    return [queue for m in modules for queue in (f"bus.{m}", ack_queue_of(m))]
 
 
 def route(name: str, *_: Any, **__: Any) -> dict[str, str] | None:

@@ -18,9 +18,9 @@ from django.test.utils import CaptureQueriesContext
 
 from modules.accounts import tokens
 from modules.accounts.bootstrap import bootstrap
-from modules.accounts.keys import KeyRing
 from modules.accounts.models import User
 from modules.platform.contracts import ActorKind
+from modules.platform.keys import KeyRing
 from modules.platform.rest import Problem
 from tests.modules.accounts.people import customer
 

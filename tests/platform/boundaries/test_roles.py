@@ -57,8 +57,8 @@ def sandbox(settings: Any) -> Iterator[Sandbox]:
         url=django_settings.DATABASE_URL, modules=made.modules, overrides={}, pool=False, roles=True
     )
     template = connections.settings["default"]
-    for alias, entry in made_settings.items():
-        connections.settings[alias] = {**template, **entry, "NAME": made.name}
+    for alias in made.modules:  # not "default", which is the other tests' too
+        connections.settings[alias] = {**template, **made_settings[alias], "NAME": made.name}
     settings.FICUS_MODULES = ("accounts", *made.modules)
     settings.DATABASE_ROLES = True
     yield made

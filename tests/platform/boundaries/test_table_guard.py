@@ -10,7 +10,7 @@ from django.test.utils import isolate_apps
 from psycopg import sql
 
 from modules.platform.boundaries.violations import BoundaryViolation
-from modules.platform.databases.aliases import IDENTITY, installed_modules
+from modules.platform.databases.aliases import identity, installed_modules
 from modules.platform.databases.guard import TableBelongsElsewhere, TableGuard, table_owners
 from modules.platform.databases.tables_in import tables_in
 
@@ -131,7 +131,7 @@ def test_owners_come_from_the_models(settings: Any) -> None:
 @pytest.mark.django_db
 def test_every_connection_of_the_test_suite_is_guarded() -> None:
     """The guard is on in tests: text and composed SQL are both seen, and fine queries pass."""
-    other = next(module for module in installed_modules() if module != IDENTITY)
+    other = next(module for module in installed_modules() if module != identity())
     composed = sql.SQL("SELECT 1 FROM {}").format(sql.Identifier(other, "thing"))
     with connections["default"].cursor() as cursor:
         cursor.execute("SELECT 1 FROM django_session")

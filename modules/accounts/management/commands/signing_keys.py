@@ -2,74 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-from django.core.management.base import CommandParser
-from rich.table import Table
-
-from modules.accounts.keys import KeyInUse, KeyRing, NoSuchKey, ring
-from modules.platform.console import CommandFailed, ConsoleCommand, Exit
+from modules.accounts.keys import ring
+from modules.platform.keys import KeyRing
+from modules.platform.keys.command import KeysCommand
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyLine:
-    """One key; ``signs`` marks the one that signs new tokens."""
-
-    kid: str
-    made_at: str
-    signs: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeysReport:
-    """What was done, and the keys that stand now, newest first."""
-
-    done: str
-    keys: tuple[KeyLine, ...]
-
-
-class Command(ConsoleCommand):
+class Command(KeysCommand):
     help = (
         "Show or change the keys that sign access tokens. After `rotate` the old key goes on "
         "verifying; `retire` it once ACCESS_TOKEN_MINUTES have passed."
     )
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "verb",
-            choices=("list", "rotate", "retire"),
-            help="list: show the keys; rotate: make one that signs from now on; retire: refuse "
-            "the tokens of KID from now on.",
-        )
-        parser.add_argument("kid", nargs="?", default="", help="The key to retire.")
-
-    def run(self, **options: Any) -> KeysReport:
-        try:
-            return run(ring(), options["verb"], options["kid"])
-        except (KeyInUse, NoSuchKey) as error:
-            raise CommandFailed(str(error), exit_code=Exit.USAGE) from error
-
-    def render(self, report: KeysReport) -> Table:
-        table = Table("kid", "made at", "", title=report.done or None)
-        for key in report.keys:
-            table.add_row(key.kid, key.made_at, "signs" if key.signs else "verifies")
-        return table
-
-
-def run(keys: KeyRing, verb: str, kid: str) -> KeysReport:
-    """Do what ``verb`` says. Raises KeyInUse, NoSuchKey."""
-    done = ""
-    match verb:
-        case "rotate":
-            done = f"{keys.rotate().kid} signs from now on."
-        case "retire":
-            keys.retire(kid)
-            done = f"{kid} is retired."
-        case _:
-            keys.signing()
-    lines = (
-        KeyLine(kid=key.kid, made_at=f"{key.made_at:%Y-%m-%d %H:%M:%S}Z", signs=index == 0)
-        for index, key in enumerate(keys.all(fresh=True))
-    )
-    return KeysReport(done=done, keys=tuple(lines))
+    def ring(self) -> KeyRing:
+        return ring()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as DjangoMigrate
 from django.db import connections
 
+from modules.platform.databases.aliases import ORIGIN, is_migrated_here
 from modules.platform.databases.schemas import ensure_schema
 
 
@@ -26,5 +27,20 @@ class Command(DjangoMigrate):
     def handle(self, *args: Any, **options: Any) -> None:
         # Several aliases share one log line each unless something goes wrong or -v 2 asks.
         for alias in [options["database"]] if options["database"] else list(connections):
+            if self._is_the_monoliths(alias, asked_for=bool(options["database"])):
+                continue
             ensure_schema(alias)
             super().handle(*args, **{**options, "database": alias})
+
+    def _is_the_monoliths(self, alias: str, *, asked_for: bool) -> bool:
+        """Whether somebody else migrates it, which is said. Raises CommandError if asked for."""
+        if is_migrated_here(alias):
+            return False
+        why = (
+            f"{alias} is not migrated here: with INSTANCE_ROLE={ORIGIN} it is the monolith's "
+            f"schema, and the monolith migrates it"
+        )
+        if asked_for:
+            raise CommandError(why)
+        self.stderr.write(why)
+        return True

@@ -1,0 +1,1 @@
+"""Standalone hosts, one module each; ``manage.py scaffold_host`` writes them."""

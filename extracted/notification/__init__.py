@@ -1,0 +1,1 @@
+"""The standalone host of notification: composes that module alone. No business code."""

@@ -1,0 +1,1 @@
+"""The standalone host of payment: composes that module alone. No business code."""

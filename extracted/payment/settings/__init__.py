@@ -1,0 +1,1 @@
+"""Settings only assemble: each is one call; see modules/platform/hosting/settings."""

@@ -1,0 +1,6 @@
+"""payment in production: nothing embedded, nothing defaulted that must be secret."""
+
+from extracted.payment.host import HOST
+from modules.platform.hosting.settings import production
+
+globals().update(production(HOST))

@@ -1,0 +1,47 @@
+"""What an announcer asks the host that it announces: is it ready, and how much has it under way?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+import msgspec
+
+PATIENCE = 2.0  # seconds for an answer: well within the registry's time to live
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """``waiting_for`` says why it is not ready; ``in_flight`` is None where it does not tell."""
+
+    ready: bool
+    waiting_for: str = ""
+    in_flight: int | None = None
+
+
+Probe = Callable[[], Health]
+
+
+class _Answer(msgspec.Struct):
+    ready: bool
+    waiting_for: dict[str, str] = {}
+    in_flight: int | None = None
+
+
+class ReadinessProbe:
+    """Asks ``<url>/readyz``: ``{"ready", "waiting_for", "in_flight"?}``. Never raises."""
+
+    def __init__(self, url: str, *, transport: httpx.BaseTransport | None = None) -> None:
+        self._url = f"{url.rstrip('/')}/readyz"
+        self._http = httpx.Client(timeout=PATIENCE, trust_env=False, transport=transport)
+
+    def __call__(self) -> Health:
+        try:
+            answer = msgspec.json.decode(self._http.get(self._url).content, type=_Answer)
+        except httpx.HTTPError as error:
+            return Health(ready=False, waiting_for=f"{self._url}: {error!r}")
+        except msgspec.MsgspecError as error:
+            return Health(ready=False, waiting_for=f"{self._url} cannot be read: {error}")
+        waiting = ", ".join(f"{name}: {why}" for name, why in answer.waiting_for.items())
+        return Health(ready=answer.ready, waiting_for=waiting, in_flight=answer.in_flight)

@@ -1,0 +1,42 @@
+"""``manage.py run PROCESS``: becomes one of the host's processes, as a container wants it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+from modules.platform.hosting.host import Host
+from modules.platform.hosting.running.process import Process
+from modules.platform.hosting.running.processes import host_processes
+
+
+class Command(BaseCommand):
+    help = "Become one process of this host: web, worker, relay or beat. Prepares nothing."
+    requires_system_checks: Any = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("process", metavar="PROCESS")
+
+    def handle(self, *args: Any, process: str, **options: Any) -> None:
+        known = declared()
+        if process not in known:
+            self.stderr.write(f"run: there is no process {process}; there are {', '.join(known)}")
+            sys.exit(2)
+        chosen, root = known[process], Path(settings.BASE_DIR)
+        os.chdir(root)
+        os.execv(chosen.command[0], list(chosen.command))  # noqa: S606 - our own declaration
+
+
+def declared() -> Mapping[str, Process]:
+    """The processes of the host in force, by name."""
+    host: Host = import_module(f"{settings.FICUS_HOST_PACKAGE}.host").HOST
+    env, home = host.environment(), Path(settings.FICUS_HOME)
+    found = host_processes(host, env, home, settings.FICUS_MODULES, entrance=settings.SHOP_URL)
+    return {process.name: process for process in found}

@@ -1,0 +1,1 @@
+"""Running all of a host on one machine: what ``manage.py up`` does."""

@@ -1,0 +1,89 @@
+"""The processes that every host has: web, worker, relay, beat, and its modules' surroundings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from modules.platform.databases.aliases import OWN
+from modules.platform.hosting.environment import Environment
+from modules.platform.hosting.host import Host
+from modules.platform.hosting.rooms import rooms
+from modules.platform.hosting.running.process import Process, Stage
+from modules.platform.messaging.carrier import worker_queues
+
+
+def host_processes(
+    host: Host, env: Environment, home: Path, modules: Sequence[str], *, entrance: str
+) -> tuple[Process, ...]:
+    """Everything the host needs but PostgreSQL and Redis, in starting order.
+
+    ``entrance`` is the address (``http://127.0.0.1:8000``) at which others reach the modules.
+    A host that works on the monolith's data leaves its outboxes and its periods to the monolith,
+    which says whose turn it is (see modules/platform/placement).
+    """
+    own = (
+        Process(name="relay", command=(sys.executable, host.manage, "relay")),
+        Process(name="beat", command=_beat(host, home)),
+    )
+    return (
+        *surroundings(env, home, modules, entrance=entrance),
+        *(own if _role(host, env) == OWN else ()),
+        Process(name="worker", command=_worker(host, env, modules)),
+        _web(host, env),
+        *_announcing(host, env),
+    )
+
+
+def _role(host: Host, env: Environment) -> str:
+    role: str = env.read("INSTANCE_ROLE") if host.standalone else OWN
+    return role
+
+
+def surroundings(
+    env: Environment, home: Path, modules: Sequence[str], *, entrance: str
+) -> Iterator[Process]:
+    """What stands in for others' servers, from each module's ``surroundings.py``."""
+    for found in rooms(modules, "surroundings"):
+        yield from found.surroundings(env, home, entrance=entrance)
+
+
+def _announcing(host: Host, env: Environment) -> Iterator[Process]:
+    """Keeps the host in the registry, where there is one."""
+    if not host.standalone or not env.read("REGISTRY_URL"):
+        return
+    here = f"http://127.0.0.1:{env.read('WEB_PORT')}"
+    command = (
+        *(sys.executable, host.manage, "announce", "--module", host.name),
+        *("--role", _role(host, env), "--url", env.read("INSTANCE_URL") or here, "--ask", here),
+    )
+    yield Process(name="announce", command=command, stage=Stage.WEB)
+
+
+def _web(host: Host, env: Environment) -> Process:
+    port = env.read("WEB_PORT")
+    command = (
+        *(sys.executable, "-m", "granian", "--interface", "wsgi"),
+        *(f"{host.package}.wsgi:application", "--host", env.read("WEB_HOST"), "--port", str(port)),
+        *("--workers", str(env.read("WEB_WORKERS")), "--blocking-threads", "4"),
+        *("--no-access-log", "--log-level", "warning", "--workers-kill-timeout", "5"),
+    )
+    return Process(name="web", command=command, stage=Stage.WEB, ports={"WEB_PORT": port})
+
+
+def _worker(host: Host, env: Environment, modules: Sequence[str]) -> Sequence[str]:
+    queues = ",".join([host.queue, *worker_queues(modules, role=_role(host, env))])
+    return (
+        *(sys.executable, "-m", "celery", "-q", "-A", host.package, "worker", "--queues", queues),
+        *("--concurrency", str(env.read("WORKER_PROCESSES")), "--loglevel", "warning"),
+        *("--without-gossip", "--without-mingle", "--hostname", f"{host.name}@%h"),
+    )
+
+
+def _beat(host: Host, home: Path) -> Sequence[str]:
+    schedule = str(home / "beat-schedule")
+    return (
+        *(sys.executable, "-m", "celery", "-q", "-A", host.package, "beat"),
+        *("-s", schedule, "--loglevel", "warning"),
+    )

@@ -1,0 +1,34 @@
+"""One alias per module over DATABASE_URL; see modules/platform/databases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from modules.platform.databases.aliases import ORIGIN, database_settings
+from modules.platform.hosting.environment import EnvError, Environment
+from modules.platform.hosting.host import Host
+from modules.platform.hosting.servers import database_url
+
+
+def settings(host: Host, env: Environment, home: Path, modules: Sequence[str]) -> dict[str, Any]:
+    """Names and values. Raises EnvError, EmbeddedServerError."""
+    overrides = env.database_overrides(modules)
+    if host.standalone and env.read("INSTANCE_ROLE") == ORIGIN and not overrides:
+        needed = f"{host.name.upper()}_DATABASE_URL"
+        raise EnvError(f"INSTANCE_ROLE={ORIGIN} needs {needed}: the monolith's database")
+    url, roles = env.read("DATABASE_URL") or database_url(home), env.read("DATABASE_ROLES")
+    return {
+        "DATABASE_URL": url,
+        "DATABASE_ROLES": roles,
+        "DATABASES": database_settings(
+            url=url,
+            modules=modules,
+            overrides=overrides,
+            # min_size 0: a process opens connections only for the modules it serves.
+            pool={"min_size": 0, "max_size": env.read("DATABASE_POOL_MAX"), "timeout": 10},
+            roles=roles,
+        ),
+        "DATABASE_ROUTERS": ["modules.platform.databases.router.ModuleRouter"],
+    }

@@ -1,0 +1,27 @@
+"""Redis, and Celery that carries the bus; see modules/platform/messaging."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from modules.platform.hosting.environment import Environment
+from modules.platform.hosting.host import Host
+from modules.platform.hosting.servers import redis_url
+
+
+def settings(host: Host, env: Environment, home: Path) -> dict[str, Any]:
+    """Names and values. Raises EnvError, EmbeddedServerError."""
+    from modules.platform.messaging.carrier import celery_settings
+
+    redis = env.read("REDIS_URL") or redis_url(home)
+    broker = env.read("BROKER_URL") or redis
+    celery = {**celery_settings(broker), "task_default_queue": host.queue}
+    return {
+        "REDIS_URL": redis,
+        "BROKER_URL": broker,
+        "CACHES": {
+            "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis}
+        },
+        **{f"CELERY_{name.upper()}": value for name, value in celery.items()},
+    }

@@ -1,0 +1,1 @@
+"""Operators of a host without accounts: known by signed tokens, without passwords."""

@@ -1,0 +1,59 @@
+"""The way of a call to a module whose work may be divided between this host and its service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from modules.platform.binding import Method, Route
+from modules.platform.contracts import current_context
+from modules.platform.placement.buckets import BUCKETS, bucket_of_call
+from modules.platform.placement.metrics import CALLS, FALLBACKS
+from modules.platform.placement.watching import Watcher
+from modules.platform.rpc import ModuleResting, ModuleUnreachable
+
+
+class SplitRoute:
+    """``local`` or ``remote``, by the share of ``watcher``'s table and the asker's bucket.
+
+    A call that was meant for the service and finds nobody there is answered here. That repeats
+    nothing that another attempt at the service would not: both sides work on the same data, in
+    which a command's idempotency key stands, and a query changes nothing.
+    """
+
+    def __init__(self, local: Route, remote: Route, watcher: Watcher) -> None:
+        self._local, self._remote = local, remote
+        self._watcher = watcher
+
+    def caller(self, method: Method) -> Callable[..., Any]:
+        module, of = method.module, self._watcher.of
+        local = self._local.caller(method)
+        remote = _falling_back(module, self._remote.caller(method), local)
+        here, there = CALLS.labels(module, "local"), CALLS.labels(module, "service")
+
+        def split(*args: Any, **kwargs: Any) -> Any:
+            percent = of(module).percent
+            if not percent:
+                return local(*args, **kwargs)
+            if percent < BUCKETS and bucket_of_call(current_context()) < BUCKETS - percent:
+                here.inc()
+                return local(*args, **kwargs)
+            there.inc()
+            return remote(*args, **kwargs)
+
+        return split
+
+
+def _falling_back(
+    module: str, remote: Callable[..., Any], local: Callable[..., Any]
+) -> Callable[..., Any]:
+    fallbacks = FALLBACKS.labels(module)
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return remote(*args, **kwargs)
+        except (ModuleUnreachable, ModuleResting):  # never of a module that the service called
+            fallbacks.inc()
+        return local(*args, **kwargs)
+
+    return called

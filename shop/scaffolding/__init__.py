@@ -1,0 +1,1 @@
+"""Writes standalone hosts: ``manage.py scaffold_host MODULE`` makes ``extracted/<module>``."""

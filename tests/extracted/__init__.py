@@ -1,0 +1,1 @@
+"""Standalone hosts as real processes, and the command that writes them."""

@@ -1,0 +1,66 @@
+"""Workers keep their database connections between two tasks."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import psycopg
+import pytest
+from celery.fixups.django import DjangoWorkerFixup
+from django.conf import settings
+from django.db import connections
+
+from modules.platform.hosting.worker_databases import PooledFixup, PooledWorkerFixup
+from shop.celery import app
+from tests.e2e.running import eventually
+
+
+def backend() -> int:
+    """The PostgreSQL session that serves the next statement."""
+    with connections["payment"].cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
+def lives(session: int) -> bool:
+    """Whether PostgreSQL still has the session, as another one sees it."""
+    with connections["orders"].cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", [session])
+        return bool(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_session_outlives_the_task_that_used_it() -> None:
+    """Between two tasks the connection goes back to its pool and its session goes on."""
+    session = backend()
+    PooledWorkerFixup(app).close_database()
+    assert connections["payment"].connection is None
+    assert lives(session)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_celery_s_own_would_end_it() -> None:
+    """The fixup that is replaced ends the session: what the test above is about."""
+    session = backend()
+    replaced = DjangoWorkerFixup(app)
+    replaced.worker = SimpleNamespace(pool_cls="celery.concurrency.prefork:TaskPool")
+    replaced.close_database()
+    eventually(lambda: not lives(session), what="the session's end")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_session_that_died_is_not_used_again() -> None:
+    """After its session was ended a connection is dropped, and the next task gets another."""
+    fixup = PooledWorkerFixup(app)
+    first = backend()
+    with psycopg.connect(settings.DATABASE_URL) as server:  # no module's role may do that
+        server.execute("SELECT pg_terminate_backend(%s)", [first])
+    with pytest.raises(Exception, match=r"terminat|closed"):
+        backend()
+    fixup.close_database()
+    assert backend() != first
+
+
+def test_the_shop_s_app_has_it() -> None:
+    """The app is made with the pooled fixup and not with Celery's own."""
+    assert [type(each) for each in app._fixups] == [PooledFixup]

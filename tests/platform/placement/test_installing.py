@@ -1,0 +1,89 @@
+"""The host as it is installed: payment's own way is split, to whoever registered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+
+from modules.payment.contract import Payment
+from modules.platform.binding import table as bindings
+from modules.platform.binding import use
+from modules.platform.discovery import Role, registry
+from modules.platform.messaging.carrier import queue_of
+from modules.platform.placement import table
+from modules.platform.placement.installing import install, placeable_modules
+from modules.platform.placement.metrics import FALLBACKS
+from modules.platform.placement.watching import of
+from modules.platform.rpc import settings as rpc_settings
+from modules.platform.rpc.metrics import CALLS
+from tests.contracts.hosted import Hosted, hosted, trusting
+from tests.platform.discovery.serving import said
+from tests.platform.placement.tables import until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ASKED = CALLS.labels("payment.payments", "answered")._value
+ORDERS = (UUID(int=1),)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Hosted]:
+    """Answers whom this host signs as."""
+    trust = f"{rpc_settings.service_name()}={rpc_settings.keys_dir()}"
+    with hosted(tmp_path) as running, trusting(running), override_settings(SERVICE_TRUST=trust):
+        yield running
+
+
+def test_modules_that_may_be_moved_are_those_that_say_so() -> None:
+    """As the routing document has it."""
+    assert placeable_modules() == ("inventory", "payment", "shipping", "notification")
+
+
+def test_calls_go_where_the_table_says_from_the_installed_host(host: Hosted) -> None:
+    """Here, then at the instance that registered, then here again when it has gone."""
+    registry.register("payment-1", said(role=Role.ORIGIN, url=host.url), issuer="payment")
+    before = ASKED.get()
+    assert use(Payment).payments(order_ids=ORDERS) == ()
+    assert ASKED.get() == before
+
+    table.swap("payment", percent=100, actor="t", reason="a test")
+    until(lambda: of("payment").percent == 100)
+    until(lambda: use(Payment).payments(order_ids=ORDERS) == () and ASKED.get() > before)
+    assert queue_of("payment") == "bus.payment.service"
+
+    table.swap("payment", percent=0, actor="t", reason="home")
+    until(lambda: of("payment").percent == 0)
+    before = ASKED.get()
+    assert use(Payment).payments(order_ids=ORDERS) == ()
+    assert ASKED.get() == before
+    assert queue_of("payment") == "bus.payment"
+
+
+def test_share_that_nobody_serves_is_answered_here() -> None:
+    """The instance has died since it was placed."""
+    table.swap("shipping", percent=100, actor="t", reason="a test")
+    table.swap("payment", percent=100, actor="t", reason="a test")
+    until(lambda: of("payment").percent == 100)
+    fallbacks = FALLBACKS.labels("payment")._value
+
+    def falls_back() -> bool:
+        before = fallbacks.get()
+        assert use(Payment).payments(order_ids=ORDERS) == ()
+        return fallbacks.get() > before
+
+    until(falls_back)
+
+
+def test_placement_before_the_modules_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line says what to change."""
+    assert apps.get_app_config("placement").verbose_name == "Placement"
+    assert "payment" in settings.FICUS_MODULES
+    monkeypatch.delitem(bindings._answered, "payment")
+    with pytest.raises(ImproperlyConfigured, match="comes after the modules' apps"):
+        install()

@@ -1,0 +1,103 @@
+"""Used tokens are remembered: by Redis for all, by the process while Redis is away."""
+
+from __future__ import annotations
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+import redis
+from django.conf import settings
+
+from modules.platform.rpc.replay import LEFT_ALONE, PREFIX, Replays, Seen
+
+
+class Clock:
+    """Moves when told."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def jti() -> str:
+    return uuid4().hex
+
+
+def test_a_token_is_used_once_by_all_processes(jti: str) -> None:
+    """Two memories, one Redis."""
+    one, other = Replays(settings.REDIS_URL), Replays(settings.REDIS_URL)
+    assert one.first_use("shop", jti, 30)
+    assert not one.first_use("shop", jti, 30)
+    assert not other.first_use("shop", jti, 30)
+    assert other.first_use("payment", jti, 30)  # another issuer's is another token
+    one.close()
+    other.close()
+
+
+def test_redis_forgets_when_the_token_has_ended(jti: str) -> None:
+    """It keeps nothing for ever."""
+    one = Replays(settings.REDIS_URL)
+    one.first_use("shop", jti, 30)
+    one.close()
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        assert 0 < client.ttl(f"{PREFIX}shop:{jti}") <= 30
+
+
+def test_of_many_at_once_one_is_the_first(jti: str) -> None:
+    """Between processes (one memory each) and between threads."""
+    several = [Replays(settings.REDIS_URL) for _ in range(4)]
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(one.first_use, "shop", jti, 30) for one in several * 8]
+        assert sum(each.result() for each in asked) == 1
+    for one in several:
+        one.close()
+
+
+def test_the_process_remembers_while_redis_is_away(
+    jti: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Calls go on, replays at this process are refused, and it is logged once, not each time."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nowhere = f"redis://127.0.0.1:{taken.getsockname()[1]}"
+    clock = Clock()
+    one = Replays(nowhere, clock=clock)
+    assert one.first_use("shop", jti, 30)
+    assert not one.first_use("shop", jti, 30)
+    assert one.first_use("shop", "another", 30)
+    assert caplog.text.count("rpc.replay_memory_away") == 1
+    clock.now += LEFT_ALONE + 0.1
+    assert one.first_use("shop", "a third", 30)
+    assert caplog.text.count("rpc.replay_memory_away") == 2
+    one.close()
+
+
+def test_what_was_used_before_redis_went_is_known(jti: str) -> None:
+    """The process remembers what it was asked itself, also while Redis is there."""
+    seen = Seen()
+    before, after = Replays(settings.REDIS_URL, seen=seen), Replays("", seen=seen)
+    assert before.first_use("shop", jti, 30)
+    assert not after.first_use("shop", jti, 30)
+    before.close()
+
+
+def test_memory_is_bounded_and_forgets_what_ends_first() -> None:
+    """However many tokens come."""
+    seen = Seen(most=100, clock=Clock())
+    assert all(seen.add(str(number), 10 + number) for number in range(150))
+    assert len(seen) == 100
+    assert not seen.add("149", 10)
+    assert seen.add("0", 500)
+
+
+def test_memory_forgets_what_has_ended() -> None:
+    """Its token is refused for its age by then."""
+    clock = Clock()
+    seen = Seen(clock=clock)
+    seen.add("a", 30)
+    clock.now += 31
+    assert seen.add("a", 30)
+    assert len(seen) == 1
