@@ -233,18 +233,32 @@ class Crew:
             self._draining = asyncio.create_task(self._drain())
 
     async def _drain(self) -> None:
+        """Whatever fails in it: who waits for the end must not wait for ever."""
+        try:
+            await self._drain_all()
+        except Exception:
+            log.exception("the drain failed; the end comes all the same")
+        finally:
+            self.ended.set()
+
+    async def _drain_all(self) -> None:
         others = self.hand_over()
         if others:
             await asyncio.sleep(HANDSHAKE_SECONDS)
         else:  # connections would wait in our copies of the sockets for workers that are ending
             self.close_addresses()
         seconds = self._document.drain_seconds
-        ends = asyncio.gather(*(hand.end(seconds, END_SECONDS) for hand in self.hands))
+        ends = asyncio.gather(*(self._end(hand, seconds) for hand in self.hands))
         if others:  # all at once, when no worker has its own any more: each that goes moves others
             await asyncio.wait([ends], timeout=HANDSHAKE_SECONDS)
             self.close_addresses()
         await ends
-        self.ended.set()
+
+    async def _end(self, hand: Hand, seconds: float) -> None:
+        try:
+            await hand.end(seconds, END_SECONDS)
+        except Exception:  # the others are still to be waited for
+            log.exception("worker %d could not be drained", hand.number)
 
     async def _ask_all(self, order: AnyOrder, shape: type[Result]) -> list[Result | BaseException]:
         """A worker that fails is logged; the others count."""

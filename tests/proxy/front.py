@@ -28,9 +28,13 @@ def free_port() -> int:
 
 
 class FrontDoor:
-    """``python -m strangler_proxy`` with a document of its own, on a free port."""
+    """``python -m strangler_proxy`` with a document of its own, on a free port.
 
-    def __init__(self, folder: Path, document: dict[str, Any]) -> None:
+    ``root`` is where the package lies.
+    """
+
+    def __init__(self, folder: Path, document: dict[str, Any], root: Path = REPOSITORY) -> None:
+        self.root = root
         self.port, self.admin_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.admin_url = f"http://127.0.0.1:{self.admin_port}"
@@ -68,7 +72,7 @@ class FrontDoor:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.arguments,
-                cwd=REPOSITORY,
+                cwd=self.root,
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -131,10 +135,12 @@ class FrontDoor:
 
 
 @contextmanager
-def front_door(folder: Path, document: dict[str, Any]) -> Iterator[FrontDoor]:
+def front_door(
+    folder: Path, document: dict[str, Any], root: Path = REPOSITORY
+) -> Iterator[FrontDoor]:
     """A running front door; whatever happens, it is ended and must not have shown a traceback."""
     folder.mkdir(parents=True, exist_ok=True)
-    door = FrontDoor(folder, document)
+    door = FrontDoor(folder, document, root)
     try:
         yield door.start()
         door.stop()

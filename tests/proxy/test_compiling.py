@@ -9,11 +9,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from strangler_proxy.compiling import MODULES, CannotCompile, check_tools, source
 from strangler_proxy.native import HOME, PACKAGE, SUFFIX, SWITCH, fingerprint, fresh_build
+from tests.proxy.front import front_door
+from tests.proxy.origin import ok, origin
 
+COMPILE_ALL = "from strangler_proxy.compiling import *; print(compile_modules(MODULES))"
 COMPILE = "from strangler_proxy.compiling import *; print(compile_modules(['wire.chunked']))"
 WHERE = "import strangler_proxy.wire.chunked as it; print(it.__file__)"
 WORKS = (
@@ -26,7 +30,11 @@ WORKS = (
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the package in it, to change and compile."""
-    folder = tmp_path_factory.mktemp("copied")
+    return copy_package(tmp_path_factory.mktemp("copied"))
+
+
+def copy_package(folder: Path) -> Path:
+    """The package and what it imports of ours, in ``folder``."""
     for package in (PACKAGE, PACKAGE.parent / "modules" / "platform" / "resilience"):
         target = folder / package.relative_to(PACKAGE.parent)
         shutil.copytree(package, target, ignore=shutil.ignore_patterns("__pycache__"))
@@ -66,6 +74,26 @@ def test_a_build_is_used_as_long_as_no_source_changes(copied: Path) -> None:
     with (copied / "strangler_proxy" / "exchange" / "way.py").open("a") as changed:
         changed.write("\n")
     assert origin_of_chunked(copied) == "chunked.py"
+
+
+@pytest.mark.timeout(600)  # the C compiler takes a minute or two
+def test_the_whole_data_path_serves_and_ends_when_it_is_compiled(tmp_path: Path) -> None:
+    """Code that is well typed may still not compile, or fail in the build alone."""
+    root = copy_package(tmp_path / "copied")
+    built = run(root, COMPILE_ALL)
+    assert built.returncode == 0, built.stdout + built.stderr
+    assert origin_of_chunked(root) == f"chunked{SUFFIX}"
+    with origin(ok(b"from upstream")) as upstream:
+        document = {
+            "upstreams": {"shop": {"instances": [{"address": upstream.address}]}},
+            "routes": [
+                {"name": "all", "prefix": "/", "upstream": "shop", "authentication": "none"}
+            ],
+        }
+        with front_door(tmp_path / "door", document, root) as door:
+            assert httpx.get(f"{door.url}/x").text == "from upstream"
+            assert httpx.post(f"{door.url}/x", content=b"a" * 100_000).status_code == 200
+            assert door.stop() == 0
 
 
 def test_the_fingerprint_is_of_names_and_contents(tmp_path: Path) -> None:

@@ -372,6 +372,24 @@ def test_a_worker_that_fails_is_missing_and_not_the_whole_answer() -> None:
     _run(scenario)
 
 
+def test_a_drain_that_fails_ends_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    """One worker cannot be drained: the others are, it is logged, and nobody waits for ever."""
+
+    class Stuck(DataPath):
+        async def drain(self, seconds: float) -> None:
+            raise RuntimeError("no drain here")
+
+    async def scenario(fleet: Fleet) -> None:
+        stuck = LocalHand(Stuck())
+        await stuck.start(fleet.crew)
+        fleet.crew.hands = (stuck, *fleet.crew.hands)
+        await fleet.crew.begin_drain()
+        await asyncio.wait_for(fleet.crew.ended.wait(), 5)
+
+    assert [path.told for path in _run(scenario).paths] == [[2.0], [2.0]]
+    assert "no drain here" in caplog.text
+
+
 def test_a_drain_reaches_all_and_ends() -> None:
     """The second order to drain changes nothing."""
 
