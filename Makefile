@@ -6,6 +6,9 @@ PY := $(VENV)/bin/python
 # command=package: a browser for the admin's pages, data planes and tools that run for real.
 DEBIAN := chromium=chromium nginx=nginx haproxy=haproxy wrk=wrk node=nodejs npm=npm
 
+# The hosts of one module that the repository ships.
+HOSTS := payment notification
+
 .PHONY: help up test check format bench compiled clean debian requirements env-example
 
 help:  ## List what make can do.
@@ -24,6 +27,11 @@ check: $(VENV)/.installed-dev  ## Lint, types, boundaries, migrations, generated
 	DATABASE_URL=postgresql:///unused REDIS_URL=redis://unused $(VENV)/bin/mypy
 	$(PY) manage.py modules check
 	$(PY) manage.py modules schema
+	$(PY) manage.py modules proto
+	for host in $(HOSTS); do \
+	  $(PY) manage.py modules closure $$host --check && $(PY) manage.py scaffold_host $$host --check \
+	    || exit 1; \
+	done
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) -m shop.env | diff - .env.example
 	$(PY) -m strangler_proxy --schema | diff - strangler_proxy/document/schema.json

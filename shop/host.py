@@ -34,6 +34,12 @@ HOST = Host(
             "FICUS_MODULES", list, list(MODULES), "The modules this host composes, comma-separated."
         ),
         variable(
+            "PLACE_MODULES",
+            bool,
+            False,
+            "Let `manage.py placement` have services do a share of a module's work.",
+        ),
+        variable(
             "PROXY_ADMIN_PORT",
             int,
             8009,

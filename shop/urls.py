@@ -12,4 +12,5 @@ urlpatterns = [
     *host_urls(settings.FICUS_MODULES),
     path("media/<path:path>", media),
     path("registry/", include("modules.platform.discovery.urls")),
+    path("registry/", include("modules.platform.placement.urls")),
 ]

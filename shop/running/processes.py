@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from modules.platform.hosting.environment import Environment
@@ -17,7 +17,11 @@ DOOR = "proxy"
 def processes(env: Environment, home: Path, modules: Sequence[str]) -> tuple[Process, ...]:
     """Everything the shop needs but PostgreSQL and Redis, in starting order."""
     entrance = f"http://127.0.0.1:{env.read('PROXY_PORT')}"
-    return (*host_processes(HOST, env, home, modules, entrance=entrance), _door(env, home))
+    return (
+        *host_processes(HOST, env, home, modules, entrance=entrance),
+        *_placing(env),
+        _door(env, home),
+    )
 
 
 def routes_file(home: Path) -> Path:
@@ -28,6 +32,14 @@ def routes_file(home: Path) -> Path:
 def state_folder(home: Path) -> Path:
     """Where it keeps the table that was last in force, and recorded requests."""
     return home / "proxy" / "state"
+
+
+def _placing(env: Environment) -> Iterator[Process]:
+    """Makes the front door follow the table, also after it was away."""
+    if env.read("PLACE_MODULES"):
+        yield Process(
+            name="placement", command=(sys.executable, "manage.py", "placement", "follow")
+        )
 
 
 def _door(env: Environment, home: Path) -> Process:

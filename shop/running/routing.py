@@ -69,8 +69,8 @@ def routing_document(env: Environment, home: Path) -> Part:
         "state": str(state_folder(home)),
         "authentication": _authentication(env),
         "rate_limits": limits,
-        "upstreams": {MONOLITH: _monolith(env)},
-        "capabilities": {name: {"monolith": MONOLITH} for name in extractable_modules()},
+        "upstreams": {MONOLITH: _monolith(env), **_services(env)},
+        "capabilities": {name: _capability(env, name) for name in extractable_modules()},
         "routes": all_routes(list(limits)),
     }
     if origins := env.read("CORS_ALLOWED_ORIGINS"):
@@ -123,6 +123,18 @@ def _monolith(env: Environment) -> Part:
         "breaker": {"rest_seconds": 1},
         "health": {"path": "/readyz", "host": _allowed_host(), "timeout_seconds": 2},
     }
+
+
+def _services(env: Environment) -> Part:
+    """The instances that work on the monolith's data, as they register with it."""
+    names = extractable_modules() if env.read("PLACE_MODULES") else ()
+    url = f"http://{_web(env)}/registry/instances?module="
+    return {name: {"registry": {"url": url + name, "role": "origin"}} for name in names}
+
+
+def _capability(env: Environment, name: str) -> Part:
+    service = {"service": name} if env.read("PLACE_MODULES") else {}
+    return {"monolith": MONOLITH, **service}
 
 
 def _allowed_host() -> str:

@@ -7,9 +7,11 @@ go by HTTP (``usable``). Processes that only fork (Celery's and granian's parent
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -181,8 +183,14 @@ def _connected(url: str, options: Options) -> grpc.Channel:
     if parts.scheme not in ("grpc", "grpcs") or not parts.hostname or not parts.port:
         raise ValueError(f"{url!r} is not like grpc://host:port")
     if parts.scheme == "grpcs":
-        return grpc.secure_channel(parts.netloc, grpc.ssl_channel_credentials(), options=options)
+        return grpc.secure_channel(parts.netloc, _trusting_as_http(), options=options)
     return grpc.insecure_channel(parts.netloc, options=options)
+
+
+def _trusting_as_http() -> grpc.ChannelCredentials:
+    """The authorities that Python's ssl trusts (SSL_CERT_FILE, else the system's), not gRPC's."""
+    path = ssl.get_default_verify_paths().cafile
+    return grpc.ssl_channel_credentials(Path(path).read_bytes() if path else None)
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""Django's view of placement: installed by the host that places modules, after their apps."""
+"""Django's view of placement: installed by the host that keeps the table, after its modules."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from django.apps import AppConfig
 
 
 class PlacementConfig(AppConfig):
-    """Splits the ways that the modules have bound."""
+    """Splits the ways that the modules have bound, where PLACE_MODULES says so: the others need
+    not look at the table.
+    """
 
     name = "modules.platform.placement"
     label = "placement"
@@ -14,6 +16,9 @@ class PlacementConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from django.conf import settings
+
         from modules.platform.placement.installing import install
 
-        install()
+        if settings.PLACE_MODULES:
+            install()

@@ -86,7 +86,7 @@ class Door:
             return self._away(module, str(error))
 
     def _client(self) -> httpx.Client:
-        headers = {"Authorization": f"Bearer {self._token}"}
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         # trust_env: a proxy for the world outside must not be asked for the house's own.
         return httpx.Client(timeout=PATIENCE, trust_env=False, headers=headers)
 

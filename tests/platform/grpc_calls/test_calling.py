@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import grpc
 import pytest
+import trustme
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from modules.platform.binding import bound, use
+from modules.platform.binding import bound, methods_of, use
 from modules.platform.contracts import (
+    ANONYMOUS,
     Actor,
     ActorKind,
     CallContext,
@@ -23,6 +27,8 @@ from modules.platform.contracts import (
     call_context,
     deadline_in,
 )
+from modules.platform.grpc_calls.messages.calls import MethodMessages
+from modules.platform.grpc_calls.server import GrpcServer
 from modules.platform.grpc_calls.settings import BadTransport, transport_of
 from modules.platform.resilience import BreakerPolicy, KillSwitch, RetryPolicy
 from modules.platform.rpc import (
@@ -34,8 +40,10 @@ from modules.platform.rpc import (
     ModuleResting,
     ModuleUnreachable,
 )
+from modules.platform.rpc.tokens import issue
+from tests.contracts.hosted import ISSUER
 from tests.contracts.relay import Fault
-from tests.platform.grpc_calls.conftest import MAX_BYTES
+from tests.platform.grpc_calls.conftest import LIBRARY, MAX_BYTES
 from tests.platform.grpc_calls.shelf import (
     KeepBook,
     LadderGone,
@@ -130,8 +138,6 @@ def test_a_connection_that_is_cut_is_made_anew(calls, librarian, relay, fault):
 
 def test_a_cut_ends_all_calls_of_its_connection_and_none_is_lost(calls, librarian, relay):
     """Several streams share one connection; each call is repeated by itself."""
-    from concurrent.futures import ThreadPoolExecutor
-
     relay.plan(*[Fault.NONE] * 5, Fault.LOSE, *[Fault.NONE] * 500)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: use(Shelf).keep(KEEP), range(24)))
@@ -183,13 +189,6 @@ def test_a_stranger_is_refused(connect, relay, keys, librarian):
 
 def test_a_request_is_bound_to_its_token(server, librarian, host):
     """The same bytes a second time, or others, are not taken."""
-    from modules.platform.binding import methods_of
-    from modules.platform.contracts import ANONYMOUS
-    from modules.platform.grpc_calls.messages.calls import MethodMessages
-    from modules.platform.rpc.tokens import issue
-    from tests.contracts.hosted import ISSUER
-    from tests.platform.grpc_calls.conftest import LIBRARY
-
     drop = MethodMessages(methods_of(Shelf)["drop"], LIBRARY)
     body = drop.pack((), {"titles": frozenset({"a"})})
     token = issue(
@@ -217,17 +216,51 @@ def test_a_request_is_bound_to_its_token(server, librarian, host):
     assert librarian.given == [frozenset({"a"})]
 
 
-def test_a_method_that_the_host_does_not_have_is_said_to_be_none(calls, server, host):
-    """Once the token is believed."""
-    from modules.platform.binding.table import _answered
+def test_what_the_host_does_not_have_is_said_to_be_none(server, librarian, host):
+    """A module, or a method: once the token is believed."""
 
-    port = _answered.pop("shelf")
-    try:
-        with pytest.raises(CallMisunderstood) as caught:
-            use(Shelf).keep(KEEP)
-    finally:
-        _answered["shelf"] = port
-    assert caught.value.reason == "unknown_module"
+    def refused(path: str, call: str) -> tuple[str, str]:
+        token = issue(
+            host.caller_keys.signing(),
+            issuer=ISSUER,
+            call=call,
+            body=b"",
+            actor=ANONYMOUS,
+            now=time.time(),
+        )
+        with grpc.insecure_channel("{}:{}".format(*server)) as channel:
+            said = (("authorization", f"Bearer {token}"),)
+            with pytest.raises(grpc.RpcError) as caught:
+                channel.unary_unary(path)(b"", metadata=said, timeout=5)
+        return caught.value.code().name, caught.value.details()
+
+    unknown_module = refused("/ficus.nowhere.v1.Nowhere/Go", "nowhere.go")
+    assert unknown_module == ("UNIMPLEMENTED", "unknown_module")
+    assert refused("/ficus.shelf.v1.Shelf/Burn", "shelf.burn") == (
+        "UNIMPLEMENTED",
+        "unknown_method",
+    )
+
+
+def test_over_tls_a_host_is_believed_by_its_certificate(connect, librarian, tmp_path, monkeypatch):
+    """As Python's ssl would: of an authority that SSL_CERT_FILE names, and of no other."""
+    authority, other = trustme.CA(), trustme.CA()
+    chain = authority.issue_cert("127.0.0.1")
+    key = chain.private_key_pem.bytes()
+    certificates = b"".join(one.bytes() for one in chain.cert_chain_pems)
+    server = GrpcServer((), threads=1, library=LIBRARY)
+    port = server.start(credentials=grpc.ssl_server_credentials([(key, certificates)])).port
+    file = tmp_path / "authorities.pem"
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    other.cert_pem.write_to_path(str(file))
+    connect(f"grpcs://127.0.0.1:{port}")
+    with pytest.raises(ModuleUnreachable):
+        use(Shelf).find_first(title="x")
+    authority.cert_pem.write_to_path(str(file))
+    connect(f"grpcs://127.0.0.1:{port}")
+    assert use(Shelf).find_first(title="y") is None
+    server.stop()
+    assert librarian.given == ["y"]
 
 
 def test_too_much_is_refused_with_a_word(calls, librarian):
@@ -248,8 +281,6 @@ def test_an_answer_that_is_too_large_is_no_answer(connect, relay, librarian):
 
 def test_what_does_not_fit_is_not_sent(calls, librarian, relay):
     """It is the caller's mistake, named by field."""
-    import dataclasses
-
     wrong = KeepBook(idempotency_key="k", book=dataclasses.replace(BOOK, copies=2**63))
     with pytest.raises(CallMisunderstood, match=r"command\.book\.copies"):
         use(Shelf).keep(wrong)
@@ -266,8 +297,6 @@ def test_a_kill_switch_stops_calls(connect, relay, librarian):
 
 def test_somebody_else_at_the_address_is_no_host(connect, librarian):
     """A gRPC server that knows nothing of modules."""
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(1) as pool:
         other = grpc.server(pool)
         port = other.add_insecure_port("127.0.0.1:0")

@@ -16,13 +16,20 @@ import pytest
 from django.conf import settings
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from modules.platform.binding import methods_of, use
+from modules.payment.contract import Payment
+from modules.platform.binding import bound, methods_of, routed, use
+from modules.platform.discovery import LeastLoaded, StaticSource
 from modules.platform.grpc_calls.channels import Channels
 from modules.platform.grpc_calls.route import GrpcRoute
+from modules.platform.grpc_calls.server import GrpcServer
 from modules.platform.grpc_calls.ways import way_to
-from modules.platform.rpc import RemoteRoute
+from modules.platform.rpc import Calls, RemoteRoute
 from tests.contracts.frames import FrameRelay
+from tests.contracts.hosted import ISSUER, hosted, trusting
+from tests.contracts.over_grpc import Offered
+from tests.platform.grpc_calls.conftest import LIBRARY
 from tests.platform.grpc_calls.shelf import Shelf
+from tests.platform.grpc_calls.test_calling import KEEP
 
 ROOT = Path(settings.BASE_DIR)
 COMMAND = [
@@ -95,17 +102,12 @@ def test_the_server_answers_and_ends_softly(running: Running) -> None:
 
 def test_what_is_under_way_ends_before_the_server(calls, librarian, server) -> None:
     """A soft end takes no more calls, and cuts none off."""
-    from modules.platform.grpc_calls.server import GrpcServer
-    from tests.platform.grpc_calls.conftest import LIBRARY
-    from tests.platform.grpc_calls.test_calling import KEEP
 
     begun, go_on = threading.Event(), threading.Event()
     librarian.deeds = [lambda: (begun.set(), go_on.wait(20))]
     one = GrpcServer(("shelf",), threads=1, library=LIBRARY)
     relay = FrameRelay(("127.0.0.1", one.start().port))
     channels = Channels(max_bytes=10_000, library=lambda: LIBRARY)
-    from modules.platform.discovery import LeastLoaded
-    from tests.contracts.over_grpc import Offered
 
     way = GrpcRoute(
         LeastLoaded(Offered("shelf", relay.url)),
@@ -188,11 +190,6 @@ def test_an_instance_that_offers_no_grpc_is_asked_over_http(
     host, librarian, settings, tmp_path: Path
 ) -> None:
     """The setting asks for gRPC; the instance has HTTP only, so that is how it is called."""
-    from modules.payment.contract import Payment
-    from modules.platform.binding import bound, routed
-    from modules.platform.discovery import LeastLoaded, StaticSource
-    from modules.platform.rpc import Calls
-    from tests.contracts.hosted import ISSUER, hosted, trusting
 
     class Till:
         def payments(self, *, order_ids: object) -> tuple[object, ...]:

@@ -6,56 +6,36 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.apps import apps
-from django.conf import settings
-from django.contrib import admin
-from django.contrib.admin import sites
-from django.core.management import call_command
-from django.test import override_settings
 
 from modules.platform.binding import implementation_of, port_of, route
 from modules.platform.binding.routes import LocalRoute
 from modules.platform.messaging.carrier import install_placement
-from modules.platform.placement.installing import placeable_modules
-from modules.platform.placement.models import Placement, PlacementChange
+from modules.platform.placement import watching
+from modules.platform.placement.installing import install, placeable_modules
 from modules.platform.placement.queueing import goes_to_service
 from modules.platform.placement.watching import Watcher, watcher
-from tests.platform.placement.apps import APPS
 from tests.platform.placement.tables import Still
 
 
-@pytest.fixture(scope="package", autouse=True)
-def _placing_host(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """The shop with placement and the registry installed."""
-    added = [one for one in APPS if not apps.is_installed(one.rpartition(".apps.")[0])]
-    chosen = {
-        "INSTALLED_APPS": [*settings.INSTALLED_APPS, *added],
-        "ROOT_URLCONF": "tests.platform.placement.urls",
-    }
-    from modules.platform.placement.admin import PlacementChangePage, PlacementPage
-
-    site, before = admin.site, install_placement(lambda module, part: False)
+@pytest.fixture(scope="module", autouse=True)  # the ways are of all tests in this process
+def _placing_host(django_db_setup: None) -> Iterator[None]:
+    """The shop with its ways and queues divided."""
+    before = install_placement(lambda module, part: False)
+    install()
+    yield
+    watcher().close()
+    watching._watcher = None  # the next tests' host begins with its own
     install_placement(before)
-    with override_settings(**chosen), django_db_blocker.unblock():
-        # unfold makes a site of its own whenever apps are installed: one is enough.
-        admin.site = sites.site = site
-        call_command("migrate", database="default", verbosity=0)
-        pages = [(Placement, PlacementPage), (PlacementChange, PlacementChangePage)]
-        pages = [(model, page) for model, page in pages if not site.is_registered(model)]
-        for model, page in pages:
-            site.register(model, page)
-        with django_db_blocker.block():
-            yield
-        watcher().close()
-    admin.site = sites.site = site
-    for model, _ in pages:
-        site.unregister(model)
-    if added:
-        install_placement(before)
-        for module in placeable_modules():
-            port = port_of(module)
-            assert port is not None
-            route(port, LocalRoute(implementation_of(port)))
+    for module in placeable_modules():
+        port = port_of(module)
+        assert port is not None
+        route(port, LocalRoute(implementation_of(port)))
+
+
+@pytest.fixture(autouse=True)
+def _no_front_door(settings: Any) -> None:
+    """Tests that have one name it."""
+    settings.PLACEMENT_FRONT_DOORS = []
 
 
 @pytest.fixture

@@ -4,11 +4,10 @@ import os
 from pathlib import Path
 
 from shop.settings.test import *  # noqa: F403
-from shop.settings.test import DATABASES, INSTALLED_APPS
-from tests.platform.placement.apps import APPS
+from shop.settings.test import DATABASES
 
 FICUS_HOME = Path(os.environ["PLACING_HOME"])
 PLACEMENT_FRONT_DOORS = [os.environ["PLACING_DOOR"]]
-INSTALLED_APPS = [*INSTALLED_APPS, *(one for one in APPS if one not in INSTALLED_APPS)]
+PLACE_MODULES = True
 for _one in DATABASES.values():
     _one["NAME"] = os.environ["PLACING_DATABASE"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -10,7 +11,6 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.test import override_settings
 
 from modules.payment.contract import Payment
 from modules.platform.binding import table as bindings
@@ -21,9 +21,9 @@ from modules.platform.placement import table
 from modules.platform.placement.installing import install, placeable_modules
 from modules.platform.placement.metrics import FALLBACKS
 from modules.platform.placement.watching import of
-from modules.platform.rpc import settings as rpc_settings
+from modules.platform.rpc import Calls
 from modules.platform.rpc.metrics import CALLS
-from tests.contracts.hosted import Hosted, hosted, trusting
+from tests.contracts.hosted import ISSUER, Hosted, hosted, trusting
 from tests.platform.discovery.serving import said
 from tests.platform.placement.tables import until
 
@@ -33,11 +33,13 @@ ORDERS = (UUID(int=1),)
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Hosted]:
-    """Answers whom this host signs as."""
-    trust = f"{rpc_settings.service_name()}={rpc_settings.keys_dir()}"
-    with hosted(tmp_path) as running, trusting(running), override_settings(SERVICE_TRUST=trust):
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosted]:
+    """Answers this process's calls."""
+    with hosted(tmp_path) as running, trusting(running):
+        calls = Calls(issuer=ISSUER, keys=running.caller_keys)
+        monkeypatch.setattr(sys.modules[Calls.__module__], "_calls", calls)
         yield running
+        calls.close()  # else the host waits for its connections to end
 
 
 def test_modules_that_may_be_moved_are_those_that_say_so() -> None:

@@ -304,9 +304,10 @@ def test_address_that_is_no_front_doors_is_said_in_one_line(
     assert "is no front door's admin listener" in change.doors[0].trouble
 
 
-def test_wrong_token_is_said_in_one_line(door: FrontDoor, tmp_path: Path) -> None:
+@pytest.mark.parametrize("token", ["another", ""])
+def test_wrong_token_is_said_in_one_line(door: FrontDoor, tmp_path: Path, token: str) -> None:
     """The table is changed, the front door is not, and the report says why."""
-    with telling(tmp_path, door, token="another"):
+    with telling(tmp_path, door, token=token):
         change = _place(5)
     assert change.has_differences
     assert "answered 401" in change.doors[0].trouble or "answered 403" in change.doors[0].trouble

@@ -42,13 +42,13 @@ def _place(percent: int) -> None:
     table.swap("payment", percent=percent, actor="op", reason="because")
 
 
-def _sessions() -> list[int]:
-    with connections["default"].cursor() as cursor:
-        cursor.execute(
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
-            "AND query ~ 'LISTEN|placement_placement' AND pid <> pg_backend_pid()"
-        )
-        return [pid for (pid,) in cursor.fetchall()]
+def _session(watcher: Watcher) -> int:
+    """The server process that its connection speaks to."""
+    source = watcher._source
+    assert isinstance(source, TableSource)
+    until(lambda: source._connection)
+    assert source._connection is not None
+    return source._connection.info.backend_pid
 
 
 def test_change_is_known_in_far_less_than_a_second(watching: Callable[[float], Watcher]) -> None:
@@ -89,14 +89,14 @@ def test_ended_session_is_made_anew(watching: Callable[[float], Watcher]) -> Non
     _place(30)
     until(lambda: watcher.of("payment").percent == 30)
 
-    (pid,) = _sessions()
+    pid = _session(watcher)
     with connections["default"].cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
     assert watcher.of("payment").percent == 30
 
     _place(31)
     until(lambda: watcher.of("payment").percent == 31)
-    assert _sessions() != [pid]
+    assert _session(watcher) != pid
 
 
 def test_last_table_stays_while_the_database_is_away() -> None:

@@ -26,6 +26,7 @@ from google.protobuf.message import Message as Wire
 from google.protobuf.message_factory import GetMessageClass
 
 from modules.platform import proto
+from modules.platform.discovery.forking import renew_after_fork
 from modules.platform.grpc_calls.messages.mapping import BoxCoder, MessageCoder
 from modules.platform.proto.errors import ProtoMissing, ProtoStale
 from modules.platform.proto.files import PLATFORM, file_of
@@ -71,11 +72,16 @@ class Library:
         self._pool = DescriptorPool()
         for module in (timestamp_pb2, struct_pb2):
             self._pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
-        self._lock = threading.RLock()
+        self.after_fork()
+        renew_after_fork(self)
         self._loaded: dict[str, File] = {}
         self._coders: dict[str, MessageCoder] = {}
         self._numbers: dict[str, Mapping[Any, int]] = {NULL: {None: 0}}
         self._classes: dict[str, type[Wire]] = {}
+
+    def after_fork(self) -> None:
+        """A thread of the parent's may have held it."""
+        self._lock = threading.RLock()
 
     def file(self, module: str) -> File:
         """The shapes of a module. Raises ImportError, NoProto, ProtoMissing, ProtoStale."""

@@ -21,6 +21,8 @@ PLATFORM = (
     "modules.platform.console.apps.ConsoleConfig",
     "modules.platform.hosting.apps.HostingConfig",
 )
+# After the modules: it divides the ways that they have bound.
+PLACEMENT = "modules.platform.placement.apps.PlacementConfig"
 
 
 def settings(host: Host, modules: Sequence[str]) -> dict[str, Any]:
@@ -46,6 +48,7 @@ def settings(host: Host, modules: Sequence[str]) -> dict[str, Any]:
             *(["axes"] if ACCOUNTS in modules else operators),
             *PLATFORM,
             *(f"modules.{module}.apps.{module.title()}Config" for module in modules),
+            *([] if host.standalone else [PLACEMENT]),
         ]
     }
 
