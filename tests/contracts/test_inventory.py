@@ -32,7 +32,7 @@ from modules.platform.binding import methods_of, use
 from tests.contracts.ways import Way
 
 pytestmark = pytest.mark.django_db(transaction=True)
-LATER = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=15)
+LATER = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)  # than any run of all tests
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,6 @@ speaks for the host only while the host itself says that it is ready.
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +15,7 @@ import structlog
 
 from modules.platform.discovery.client import RegistryClient
 from modules.platform.discovery.errors import DiscoveryError, NotRegistered, RegistryRefused
+from modules.platform.discovery.polling import CHANCE
 from modules.platform.discovery.probe import Health, Probe
 from modules.platform.discovery.wire import CONTRACT_UNKNOWN, HEARTBEAT, Announcement
 from modules.platform.resilience.retrying import RetryPolicy
@@ -49,7 +49,7 @@ class Announcer:
         *,
         probe: Probe,
         backoff: RetryPolicy = BACKOFF,
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float] = CHANCE,
     ) -> None:
         self._announced = announced
         self._registry = registry

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -11,7 +10,7 @@ from typing import Any
 
 from modules.platform.discovery.instances import Instance, Role
 from modules.platform.discovery.metrics import INSTANCES
-from modules.platform.discovery.polling import Clock, Polling, Random
+from modules.platform.discovery.polling import CHANCE, Clock, Polling, Random
 
 INTERVAL = 5.0  # seconds; headless services' records live 5 to 30
 
@@ -48,7 +47,7 @@ class DnsSource:
         interval: float = INTERVAL,
         getaddrinfo: Callable[..., Found] = socket.getaddrinfo,
         clock: Clock = time.monotonic,
-        chance: Random = random.random,
+        chance: Random = CHANCE,
     ) -> None:
         """``names``: module to where its instances are."""
         self._getaddrinfo = getaddrinfo

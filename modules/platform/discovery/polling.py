@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable
+from random import SystemRandom
 
 import structlog
 
@@ -18,6 +18,8 @@ JITTER = 0.1  # of the interval, either way: processes must not ask in step
 
 Clock = Callable[[], float]  # seconds; only differences count
 Random = Callable[[], float]  # uniform in [0, 1)
+# Of the system: a thread in the background does not disturb who has seeded the process's own.
+CHANCE: Random = SystemRandom().random
 
 
 class Polling:
@@ -33,7 +35,7 @@ class Polling:
         *,
         interval: float,
         clock: Clock = time.monotonic,
-        chance: Random = random.random,
+        chance: Random = CHANCE,
     ) -> None:
         self.name = name
         self._ask = ask

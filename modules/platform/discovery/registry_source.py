@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
@@ -15,7 +14,7 @@ from modules.platform.discovery.client import RegistryClient
 from modules.platform.discovery.compatibility import Contracts
 from modules.platform.discovery.instances import Instance
 from modules.platform.discovery.metrics import INSTANCES, UNFIT
-from modules.platform.discovery.polling import Clock, Polling, Random
+from modules.platform.discovery.polling import CHANCE, Clock, Polling, Random
 from modules.platform.discovery.wire import TTL
 
 log = structlog.get_logger(__name__)
@@ -44,7 +43,7 @@ class RegistrySource:
         interval: float = INTERVAL,
         ttl: float = TTL,
         clock: Clock = time.monotonic,
-        chance: Random = random.random,
+        chance: Random = CHANCE,
     ) -> None:
         """``ask`` gives the live instances of all modules, ``schema`` a contract by fingerprint."""
         self._ask = ask

@@ -51,10 +51,14 @@ class Awaited:
         return self._source.instances(module)
 
 
-def origin_instances() -> Source:
-    """The instances that work on this host's data, from its own registry."""
-    contracts = Contracts.below(Path(settings.BASE_DIR))
-    return OfRole(Awaited(RegistrySource.from_table(contracts)), Role.ORIGIN)
+def own_registry() -> RegistrySource:
+    """The registry that this host keeps, as its calls look at it."""
+    return RegistrySource.from_table(Contracts.below(Path(settings.BASE_DIR)))
+
+
+def origin_instances(registry: RegistrySource) -> Source:
+    """The instances that work on this host's data."""
+    return OfRole(Awaited(registry), Role.ORIGIN)
 
 
 def install(chooser: Chooser | None = None, by: Watcher | None = None) -> None:
@@ -63,7 +67,7 @@ def install(chooser: Chooser | None = None, by: Watcher | None = None) -> None:
     Raises ImproperlyConfigured when one of them has not bound its port yet.
     """
     table = by or watcher()
-    remote = RemoteRoute(chooser or LeastLoaded(origin_instances()))
+    remote = RemoteRoute(chooser or LeastLoaded(origin_instances(own_registry())))
     for module in placeable_modules():
         port = port_of(module)
         if port is None:

@@ -24,7 +24,10 @@ from modules.platform.keys import KeyRing
 from modules.platform.rest import Problem
 from tests.modules.accounts.people import customer
 
-NOW = datetime.now(UTC)
+
+def now() -> datetime:
+    """Access tokens live no longer than a run of all tests may take."""
+    return datetime.now(UTC)
 
 
 @pytest.fixture
@@ -49,7 +52,7 @@ def refused(text: str, ring: KeyRing) -> str:
 def signed(ring: KeyRing, user: User, **changes: Any) -> str:
     """A token as issued, but for ``changes`` (None removes a claim)."""
     good = jwt.decode(
-        tokens.issue(user, now=NOW, keys=ring).text, options={"verify_signature": False}
+        tokens.issue(user, now=now(), keys=ring).text, options={"verify_signature": False}
     )
     claims = {name: value for name, value in (good | changes).items() if value is not None}
     key = ring.signing()
@@ -58,7 +61,7 @@ def signed(ring: KeyRing, user: User, **changes: Any) -> str:
 
 def test_a_token_is_its_customer_without_a_query(ring: KeyRing, user: User) -> None:
     """Kind, id and owner come out of the token itself."""
-    text = tokens.issue(user, now=NOW, keys=ring).text
+    text = tokens.issue(user, now=now(), keys=ring).text
     actor = tokens.verify(text, keys=ring)
     assert actor is not None
     assert (actor.kind, actor.id) == (ActorKind.CUSTOMER, str(user.pk))
@@ -70,7 +73,7 @@ def test_a_token_is_its_customer_without_a_query(ring: KeyRing, user: User) -> N
 @pytest.mark.django_db
 def test_verifying_asks_no_database(ring: KeyRing) -> None:
     """The hot path costs a signature, not a round trip."""
-    text = tokens.issue(customer(), now=NOW, keys=ring).text
+    text = tokens.issue(customer(), now=now(), keys=ring).text
     with CaptureQueriesContext(connection) as queries:
         tokens.verify(text, keys=ring)
     assert len(queries) == 0
@@ -88,7 +91,7 @@ def test_staff_carry_the_scopes_of_their_groups() -> None:
             Group.objects.create(name="football"),
         ]
     )
-    actor = tokens.verify(tokens.issue(clerk, now=NOW).text)
+    actor = tokens.verify(tokens.issue(clerk, now=now()).text)
     assert actor is not None
     assert actor.kind is ActorKind.STAFF
     assert actor.scopes == {"accounts:read", "notification:read", "notification:write"}
@@ -119,7 +122,7 @@ def test_a_token_of_another_key_with_our_kid_is_forged(ring: KeyRing, user: User
     """The kid names a key; the signature proves it."""
     kid = ring.signing().kid
     claims = jwt.decode(
-        tokens.issue(user, now=NOW, keys=ring).text, options={"verify_signature": False}
+        tokens.issue(user, now=now(), keys=ring).text, options={"verify_signature": False}
     )
     forged = jwt.encode(
         claims, Ed25519PrivateKey.generate(), algorithm="EdDSA", headers={"kid": kid}
@@ -129,7 +132,7 @@ def test_a_token_of_another_key_with_our_kid_is_forged(ring: KeyRing, user: User
 
 def test_changed_claims_are_forged(ring: KeyRing, user: User) -> None:
     """A customer does not write themself a scope."""
-    head, body, signature = tokens.issue(user, now=NOW, keys=ring).text.split(".")
+    head, body, signature = tokens.issue(user, now=now(), keys=ring).text.split(".")
     claims = json.loads(base64.urlsafe_b64decode(body + "=="))
     claims["scope"] = "*"
     changed = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
@@ -141,7 +144,7 @@ def test_other_algorithms_are_refused(ring: KeyRing, user: User, algorithm: str)
     """Neither no signature nor one made with the public key as a secret."""
     key = ring.signing()
     claims = jwt.decode(
-        tokens.issue(user, now=NOW, keys=ring).text, options={"verify_signature": False}
+        tokens.issue(user, now=now(), keys=ring).text, options={"verify_signature": False}
     )
     secret = key.x if algorithm == "HS256" else ""
     forged = jwt.encode(claims, secret, algorithm=algorithm, headers={"kid": key.kid})
@@ -150,7 +153,7 @@ def test_other_algorithms_are_refused(ring: KeyRing, user: User, algorithm: str)
 
 def test_an_expired_token_says_so(ring: KeyRing, user: User) -> None:
     """Its holder knows to refresh it."""
-    text = tokens.issue(user, now=NOW - timedelta(hours=2), keys=ring).text
+    text = tokens.issue(user, now=now() - timedelta(hours=2), keys=ring).text
     assert "expired" in refused(text, ring)
 
 
@@ -181,7 +184,7 @@ def test_signed_tokens_with_wrong_claims_are_refused(
 
 def test_a_token_survives_a_rotation_and_dies_with_its_key(ring: KeyRing, user: User) -> None:
     """Rotation is quiet, retirement is final."""
-    text = tokens.issue(user, now=NOW, keys=ring).text
+    text = tokens.issue(user, now=now(), keys=ring).text
     old = ring.signing().kid
     ring.rotate()
     assert tokens.verify(text, keys=ring) is not None
@@ -197,7 +200,7 @@ def test_rubbish_with_two_dots_is_refused(ring: KeyRing, text: str) -> None:
 
 def test_the_published_keys_verify_tokens(ring: KeyRing, user: User) -> None:
     """Anybody with the JWKS can verify, and gets no private part."""
-    text = tokens.issue(user, now=NOW, keys=ring).text
+    text = tokens.issue(user, now=now(), keys=ring).text
     (published,) = tokens.jwks(ring)
     assert set(published) == {"kty", "crv", "use", "alg", "kid", "x"}
     key = jwt.PyJWK.from_dict(published)

@@ -15,7 +15,11 @@ from modules.platform.keys import KeyRing, SigningKey
 from modules.platform.operators.tokens import LIFE, Pass, TokenRefused, issue, read
 
 SHOP = "https://shop.example"
-NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def now() -> datetime:
+    """Tokens live for minutes, and a run of all tests takes longer."""
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 @pytest.fixture
@@ -24,7 +28,7 @@ def key(tmp_path: Path) -> SigningKey:
 
 
 def somebody(**more: Any) -> Pass:
-    fields = {"id": uuid4(), "label": "ops@example.com", "until": NOW + timedelta(hours=1)}
+    fields = {"id": uuid4(), "label": "ops@example.com", "until": now() + timedelta(hours=1)}
     return Pass(**fields | more)
 
 
@@ -40,7 +44,7 @@ def knowing(key: SigningKey) -> Any:
 def test_a_pass_arrives_as_it_was_given(key: SigningKey) -> None:
     """Who it is, what is permitted and for how long; the token has an id of its own."""
     given = somebody(permissions=("payment.view_payment", "payment.refund"))
-    text = issue(given, issuer=SHOP, host="payment", key=key, now=NOW)
+    text = issue(given, issuer=SHOP, host="payment", key=key, now=now())
     found = read(text, host="payment", find=knowing(key))
     assert found.token_id
     assert (found.id, found.label, found.permissions) == (given.id, given.label, given.permissions)
@@ -49,21 +53,21 @@ def test_a_pass_arrives_as_it_was_given(key: SigningKey) -> None:
 
 def test_it_is_for_one_host(key: SigningKey) -> None:
     """Payment's does not open notification."""
-    text = issue(somebody(), issuer=SHOP, host="payment", key=key, now=NOW)
+    text = issue(somebody(), issuer=SHOP, host="payment", key=key, now=now())
     with pytest.raises(TokenRefused, match="not valid"):
         read(text, host="notification", find=knowing(key))
 
 
 def test_it_lives_for_minutes(key: SigningKey) -> None:
     """From the link to the session; the session lasts as long as the pass says."""
-    text = issue(somebody(), issuer=SHOP, host="payment", key=key, now=NOW - 2 * LIFE)
+    text = issue(somebody(), issuer=SHOP, host="payment", key=key, now=now() - 2 * LIFE)
     with pytest.raises(TokenRefused, match="expired"):
         read(text, host="payment", find=knowing(key))
 
 
 def test_another_issuer_cannot_use_the_key(key: SigningKey) -> None:
     """A key stands for its own issuer only."""
-    text = issue(somebody(), issuer="https://elsewhere", host="payment", key=key, now=NOW)
+    text = issue(somebody(), issuer="https://elsewhere", host="payment", key=key, now=now())
     with pytest.raises(TokenRefused, match="unknown key"):
         read(text, host="payment", find=knowing(key))
 
@@ -78,7 +82,7 @@ def test_a_stranger_with_a_known_kid_is_refused(key: SigningKey, tmp_path: Path)
         x=stranger.x,
         made_at=stranger.made_at,
     )
-    text = issue(somebody(), issuer=SHOP, host="payment", key=forged, now=NOW)
+    text = issue(somebody(), issuer=SHOP, host="payment", key=forged, now=now())
     with pytest.raises(TokenRefused, match="not valid"):
         read(text, host="payment", find=knowing(key))
 
@@ -103,9 +107,9 @@ def test_what_is_signed_may_still_be_wrong(
         "sub": str(uuid4()),
         "label": "x",
         "permissions": [],
-        "until": int(NOW.timestamp()) + 60,
-        "iat": NOW,
-        "exp": NOW + LIFE,
+        "until": int(now().timestamp()) + 60,
+        "iat": now(),
+        "exp": now() + LIFE,
         "jti": "1",
         **claims,
     }
@@ -117,7 +121,7 @@ def test_what_is_signed_may_still_be_wrong(
 
 def test_superuser_is_said_outright(key: SigningKey) -> None:
     """True and nothing that is like it."""
-    text = issue(somebody(superuser=True), issuer=SHOP, host="payment", key=key, now=NOW)
+    text = issue(somebody(superuser=True), issuer=SHOP, host="payment", key=key, now=now())
     assert read(text, host="payment", find=knowing(key)).superuser is True
 
 

@@ -9,9 +9,15 @@ import pytest
 
 from modules.platform.binding import implementation_of, port_of, route
 from modules.platform.binding.routes import LocalRoute
+from modules.platform.discovery import LeastLoaded
 from modules.platform.messaging.carrier import install_placement
 from modules.platform.placement import watching
-from modules.platform.placement.installing import install, placeable_modules
+from modules.platform.placement.installing import (
+    install,
+    origin_instances,
+    own_registry,
+    placeable_modules,
+)
 from modules.platform.placement.queueing import goes_to_service
 from modules.platform.placement.watching import Watcher, watcher
 from tests.platform.placement.tables import Still
@@ -21,8 +27,10 @@ from tests.platform.placement.tables import Still
 def _placing_host(django_db_setup: None) -> Iterator[None]:
     """The shop with its ways and queues divided."""
     before = install_placement(lambda module, part: False)
-    install()
+    registry = own_registry()
+    install(LeastLoaded(origin_instances(registry)))
     yield
+    registry.close()
     watcher().close()
     watching._watcher = None  # the next tests' host begins with its own
     install_placement(before)
