@@ -107,7 +107,7 @@ def restart(door: FrontDoor) -> None:
     door.process = successor  # type: ignore[assignment]  # its stderr is text
 
 
-@pytest.mark.parametrize("workers", [1])  # of two: docs/roadmap.md, known to be missed
+@pytest.mark.parametrize("workers", [1, 2])
 def test_no_request_fails_over_restarts(workers: int, upstream: Origin, tmp_path: Path) -> None:
     """Neither at the front, nor at the admin listener, which one of them answers all the time."""
     with front_door(tmp_path, document(upstream, workers=workers)) as door:
