@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from modules.platform.hosting.host import Host
+from modules.platform.hosting.kinds import Count, Port, Whole
 from modules.platform.hosting.variables import variable
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,12 +24,16 @@ MODULES = (
     "notification",
 )
 
+# Modules that have a host of their own in ``extracted/``, and the port that it has by default.
+SERVICES = {"payment": 8101, "notification": 8102}
+
 HOST = Host(
     name="shop",
     package="shop",
     root=ROOT,
     folder=ROOT,
     modules=MODULES,
+    control_plane=("extraction",),
     variables=(
         variable(
             "FICUS_MODULES", list, list(MODULES), "The modules this host composes, comma-separated."
@@ -37,35 +42,39 @@ HOST = Host(
             "PLACE_MODULES",
             bool,
             False,
-            "Let `manage.py placement` have services do a share of a module's work.",
+            "Let services do a share of the work; `manage.py up` turns it on and starts them.",
         ),
         variable(
             "PROXY_ADMIN_PORT",
-            int,
+            Port,
             8009,
             "Port of the front door's own admin, on this machine only.",
         ),
         variable(
             "PROXY_WORKERS",
-            int,
+            Count,
             1,
             "Front door processes; from 2 on, limits are counted in Redis.",
         ),
         variable(
             "RATE_LIMIT_IDENTITY",
-            int,
+            Whole,
             600,
             "Requests a minute of one customer or key; 0: any number.",
         ),
         variable(
-            "RATE_LIMIT_ADDRESS", int, 3000, "Requests a minute of one address; 0: any number."
+            "RATE_LIMIT_ADDRESS", Whole, 3000, "Requests a minute of one address; 0: any number."
         ),
         variable(
             "RATE_LIMIT_SIGN_IN",
-            int,
+            Whole,
             30,
             "Log-ins and registrations a minute of one address; 0: any.",
         ),
-        variable("WEB_PORT", int, 8001, "Port of the monolith's web server."),
+        variable("WEB_PORT", Port, 8001, "Port of the monolith's web server."),
+        *(
+            variable(f"{name.upper()}_PORT", Port, port, f"Port of {name}'s service.")
+            for name, port in SERVICES.items()
+        ),
     ),
 )

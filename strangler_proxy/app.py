@@ -20,6 +20,7 @@ from strangler_proxy.auth.credentials import Credentials, SharedLimits
 from strangler_proxy.auth.keys import KeySource
 from strangler_proxy.cache import Cache
 from strangler_proxy.decision import Identify
+from strangler_proxy.entrance import Entrance
 from strangler_proxy.errors import Refusal
 from strangler_proxy.exchange.holding import Holds
 from strangler_proxy.exchange.way import Way, ways_of
@@ -36,7 +37,6 @@ from strangler_proxy.wire.answers import problem_answer
 from strangler_proxy.wire.cross_origin import CrossOrigin
 from strangler_proxy.wire.forwarding import UNIX, Peer, TrustedProxies
 from strangler_proxy.wire.heads import RequestHead
-from strangler_proxy.wire.sockets import open_socket
 from strangler_proxy.wire.tls import server_context
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Proxy:
         self.draining = False
         self.loop: asyncio.AbstractEventLoop
         self._connections: set[ClientConnection] = set()
-        self._servers: list[asyncio.Server] = []
+        self._entrances: list[Entrance] = []
         self._ticks = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -166,51 +166,51 @@ class Proxy:
         """Open the listeners (or take over ``sockets``) and begin. Raises OSError."""
         self.loop = asyncio.get_running_loop()
         for number, rules in enumerate(listeners):
-            listener = Listener(rules)
-            given = sockets[number] if sockets else None
-            self._servers.append(await self._open(listener, given))
+            entrance = self._entrance(Listener(rules))
+            self._entrances.append(entrance)
+            await entrance.open(sockets[number] if sockets else None)
         self._timer = self.loop.call_later(TICK, self._tick)
 
-    async def _open(self, listener: Listener, given: socket.socket | None) -> asyncio.Server:
+    def _entrance(self, listener: Listener) -> Entrance:
         rules = listener.rules
 
         def make() -> Any:
             return ClientConnection(self, listener)
 
-        if given is None and rules.address.startswith("unix:"):
-            return await self.loop.create_unix_server(
-                make, rules.address[5:], ssl=listener.tls, backlog=rules.backlog
-            )
-        opened = given or open_socket(rules.address, shared=True)
-        return await self.loop.create_server(
-            make, sock=opened, ssl=listener.tls, backlog=rules.backlog
-        )
+        return Entrance(rules.address, rules.backlog, listener.tls, make)
 
     def listening(self) -> list[socket.socket]:
         """The sockets of all listeners."""
-        # uvloop gives a list where asyncio gives a tuple, and compiled code would insist on one.
-        servers: list[Any] = list(self._servers)
-        return [opened for server in servers for opened in server.sockets]
+        return [opened for entrance in self._entrances for opened in entrance.sockets()]
+
+    async def leave(self) -> None:
+        """Take in who waits at the doors, and listen no more."""
+        for entrance in self._entrances:
+            await entrance.leave()
 
     async def drain(self, seconds: float) -> None:
         """Take no new connections, end what is under way, at most ``seconds`` long."""
         self.draining = True
-        for server in self._servers:
-            server.close()
+        until = self.time() + seconds
+        await self.leave()
+        # What was accepted just now is a connection some turns later, and what has come in while
+        # this loop was late is read.
+        await asyncio.sleep(0.02)
         for connection in list(self._connections):
             hanging_up.drain(connection)
-        until = self.time() + seconds
-        await asyncio.sleep(0.02)  # what was accepted just now is a connection some turns later
-        while self._connections and self.time() < until:
+        while self._is_busy() and self.time() < until:
             await asyncio.sleep(0.02)
         if self.access_log is not None:
             await self.access_log.finish()
         await self.stop()
 
+    def _is_busy(self) -> bool:
+        return bool(self._connections) or any(one.arriving for one in self._entrances)
+
     async def stop(self) -> None:
         """Close everything now."""
-        for server in self._servers:
-            server.close()
+        for entrance in self._entrances:
+            entrance.stop()
         for connection in list(self._connections):
             connection.abort()
         if self._timer is not None:
@@ -232,6 +232,8 @@ class Proxy:
             return False
         self._connections.add(connection)
         self.metrics.count(Event.CONNECTION_ACCEPTED, connection.listener.rules.address)
+        if self.draining:
+            hanging_up.drain(connection)
         return True
 
     def forget(self, connection: ClientConnection) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from strangler_proxy.server import ClientConnection
 
 LINGER: Final = 2.0  # seconds in which what a refused client still sends is read and thrown away
+FIRST_WORDS: Final = 1.0  # seconds for the first request of a client when we are ending
 
 
 def close(client: ClientConnection) -> None:
@@ -31,8 +32,11 @@ def close(client: ClientConnection) -> None:
 
 
 def drain(client: ClientConnection) -> None:
-    """Close as soon as no request is under way."""
+    """Close as soon as no request is under way. One who has just come in may still ask."""
     if client.exchange is None and client.reads == Reads.HEAD and not client.unread:
+        if not client.asked:
+            client.alarm = min(client.alarm, client.proxy.time() + FIRST_WORDS)
+            return
         client.reads = Reads.CLOSED
         client.transport.close()
 

@@ -33,8 +33,8 @@ class ClientConnection:
     compiled. ``alarm`` is the time at which its patience or ours is over."""
 
     __slots__ = (
-        *("_decoder", "_left", "_limits", "_paused", "_reader", "alarm", "exchange", "listener"),
-        *("peer", "proxy", "reads", "stalled", "transport", "unread"),
+        *("_decoder", "_left", "_limits", "_paused", "_reader", "alarm", "asked", "exchange"),
+        *("listener", "peer", "proxy", "reads", "stalled", "transport", "unread"),
     )
 
     def __init__(self, proxy: Proxy, listener: Listener) -> None:
@@ -44,6 +44,7 @@ class ClientConnection:
         self.exchange: Exchange | None = None
         self.peer: Peer
         self.alarm = 0.0
+        self.asked = False  # at least once
         self._limits: ClientLimits = listener.limits
         self._reader = RequestReader(
             max_target=listener.limits.target_bytes, max_fields=listener.limits.header_count
@@ -145,6 +146,7 @@ class ClientConnection:
 
     def _begin(self, head: RequestHead, rest: bytes) -> None:
         self.alarm = 0.0
+        self.asked = True
         exchange = self.exchange = Exchange(self.proxy, self, head)
         if head.chunked or head.length > 0:
             self._begin_body(exchange, head, rest)

@@ -15,7 +15,7 @@ from strangler_proxy.document.last_good import LastGood
 from strangler_proxy.errors import ProxyError
 from strangler_proxy.exchange.way import ways_of
 from strangler_proxy.table import Table, compile_table, load_table_file
-from strangler_proxy.wire.handover import is_listened_on
+from strangler_proxy.wire.handover import listening_at
 from strangler_proxy.workers.alone import Alone
 from strangler_proxy.workers.crew import Crew
 from strangler_proxy.workers.supervisor import Supervisor
@@ -54,7 +54,7 @@ class Serving:
         """Serve until told to stop. Raises OSError, WorkerFailed and AdminUnavailable."""
         alone = self._document.workers == 1
         company: Company = Alone(self._crew) if alone else Supervisor(self._crew)
-        succeeds = any(is_listened_on(one.address) for one in self._document.listen)
+        succeeds = any(listening_at(one.address) for one in self._document.listen)
         await company.start()
         try:
             await self._serve(company, succeeds=succeeds)
@@ -68,7 +68,7 @@ class Serving:
             await admin.start(succeeds=succeeds)
         self._last_good.save(document)
         self._handle_signals()
-        watcher = asyncio.create_task(self._watch())
+        watcher = asyncio.create_task(self._watch(admin))
         for address in company.addresses:
             log.info("serving %s, revision %d", address, document.revision)
         await self._crew.ended.wait()
@@ -92,10 +92,13 @@ class Serving:
         await self._crew.reopen_logs()
         await self._reload_quietly()
 
-    async def _watch(self) -> None:
-        """A file that was changed is read again."""
+    async def _watch(self, admin: AdminListener | None) -> None:
+        """A file that was changed is read again; who shared our addresses may have gone."""
         while True:
             await asyncio.sleep(LOOK)
+            self._crew.deal_out_evenly()
+            if admin is not None:
+                admin.deal_out_evenly()
             stamp = _stamp(self._path)
             if stamp is not None and stamp != self._seen:
                 await self._reload_quietly()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -20,10 +21,17 @@ from modules.platform.databases import embedded
 _home: Path | None = None
 
 
+def _keep_byte_code() -> None:
+    """Hundreds of processes start from the same sources: the first compiles them for all."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
 def _start() -> None:
     global _home
     if "PYTEST_XDIST_WORKER" in os.environ:
         return
+    _keep_byte_code()
     # By default SIGTERM ends Python without a word, and the servers would stay.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     _home = Path(tempfile.mkdtemp(prefix="ficus-test-"))

@@ -34,6 +34,13 @@ class StandIn:
         self._options = options
         self._port = 0
         self.url = ""
+        # One client for all questions: making one takes longer than asking. No connection is kept,
+        # because the process may be killed between two of them.
+        self._http = httpx.Client(
+            timeout=10,
+            verify=False,  # noqa: S501 - plain HTTP
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
         self.process: subprocess.Popen[str]
 
     @classmethod
@@ -47,6 +54,7 @@ class StandIn:
                 yield standin
             finally:
                 standin.stop()
+                standin._http.close()
 
     def start(self) -> None:
         """Start it, at the port it had before if it had one. Returns once it listens."""
@@ -111,20 +119,19 @@ class StandIn:
 
     def confirm(self, url: str, *, outcome: str = "approve") -> None:
         """What a shopper does at a confirm URL."""
-        httpx.post(url, data={"outcome": outcome}, timeout=10).raise_for_status()
+        self._http.post(url, data={"outcome": outcome}).raise_for_status()
 
     def page(self, url: str) -> str:
         """What a shopper sees at a confirm URL."""
-        return httpx.get(url, timeout=10).text
+        return self._http.get(url).text
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """One JSON call. Raises httpx.HTTPStatusError for 4xx and 5xx."""
-        answer = httpx.request(
+        answer = self._http.request(
             method,
             self.url + path,
             content=None if body is None else json.dumps(body),
             headers={name.replace("_", "-"): value for name, value in headers.items()},
-            timeout=10,
         )
         return answer.raise_for_status().json()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 import time
 from datetime import datetime, timedelta
@@ -21,12 +20,11 @@ from modules.accounts.contract import (
 from modules.accounts.domain import SCOPE, covers
 from modules.accounts.models import ApiKey
 from modules.accounts.tokens import utc_now
-from modules.platform.contracts import Actor, ActorKind
+from modules.platform.contracts import Actor
 from modules.platform.databases import atomic
+from modules.platform.rest.api_keys import MARK, actor_of, is_api_key
 from modules.platform.rest.problems import Problem
 
-MARK = "fk_"  # so that scanners for leaked secrets can find them
-SHAPE = re.compile(r"^fk_[a-z0-9]{8}_[A-Za-z0-9_-]{43}$")
 CACHED = 5.0  # seconds; a revoked key works that long at most
 CACHE_SIZE = 10_000  # keys; valid ones only, so nobody can fill it with guesses
 USED_EVERY = timedelta(minutes=1)  # how exact "last used" is; a write per call would be waste
@@ -104,17 +102,12 @@ def verify(*, key: str) -> VerifiedKey:
 
 def verify_credential(text: str) -> Actor | None:
     """The actor of an API key; None for another sort of credential. Raises Problem 401."""
-    if not text.startswith(MARK):
+    if not is_api_key(text):
         return None
     try:
-        if not SHAPE.fullmatch(text):
-            raise UnknownApiKey
-        known = verify(key=text)
+        return actor_of(verify(key=text))
     except UnknownApiKey as error:
         raise Problem.unauthorized(error.sentence()) from error
-    return Actor(
-        kind=ActorKind.API_KEY, id=str(known.id), scopes=known.scopes, label=f"key {known.label}"
-    )
 
 
 def forget_cached() -> None:

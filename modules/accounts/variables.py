@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from modules.platform.hosting.environment import Environment
+from modules.platform.hosting.kinds import Count
 from modules.platform.hosting.variables import variable
 
 VARIABLES = (
     variable(
         "SIGNING_KEYS_DIR", str, "", "Ed25519 keys of access tokens; empty: made in FICUS_HOME."
     ),
-    variable("ACCESS_TOKEN_MINUTES", int, 15, "How long an access token lives."),
+    variable("ACCESS_TOKEN_MINUTES", Count, 15, "How long an access token lives."),
 )
 
 

@@ -1,25 +1,34 @@
-"""The processes of a shop on one machine: every host's, and the front door."""
+"""The processes of a shop on one machine: every host's, its services', and the front door."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from modules.platform.hosting.environment import Environment
 from modules.platform.hosting.running.process import Process, Stage
 from modules.platform.hosting.running.processes import host_processes
 from shop.host import HOST
+from shop.running.services import service_processes, trusting
 
 DOOR = "proxy"
 
 
-def processes(env: Environment, home: Path, modules: Sequence[str]) -> tuple[Process, ...]:
-    """Everything the shop needs but PostgreSQL and Redis, in starting order."""
+def processes(
+    env: Environment, home: Path, modules: Sequence[str], *, database_url: str = ""
+) -> tuple[Process, ...]:
+    """Everything the shop needs but PostgreSQL and Redis, in starting order.
+
+    ``database_url`` is the shop's, where DATABASE_URL is empty.
+    """
     entrance = f"http://127.0.0.1:{env.read('PROXY_PORT')}"
+    shops = (*host_processes(HOST, env, home, modules, entrance=entrance), *_placing(env))
+    trust, url = trusting(env, modules), database_url or env.read("DATABASE_URL")
     return (
-        *host_processes(HOST, env, home, modules, entrance=entrance),
-        *_placing(env),
+        *(replace(process, environment=trust) for process in shops),
+        *service_processes(env, home, modules, database_url=url),
         _door(env, home),
     )
 

@@ -15,6 +15,7 @@ from django.conf import settings
 
 from modules.platform.contracts import Module
 from modules.platform.hosting.rooms import has_admin, has_rest
+from modules.platform.operators.cookies import SHOP_SESSION, pages_of
 from shop.running.public import Address, addresses_of
 
 API = "/api/v1"
@@ -24,6 +25,8 @@ MONOLITH = "monolith"
 DEADLINE, PATIENCE = 35.0, 330.0
 UPLOAD_BYTES = 100_000_000  # pictures and product files, in the admin
 STICKY = ["identity", "header:Cart-Token", "address"]
+# Staff have no token: their session at the shop's admin keeps them on one side, wherever they are.
+STICKY_STAFF = [f"cookie:{SHOP_SESSION}", "address"]
 Part = dict[str, Any]
 
 
@@ -37,15 +40,17 @@ def _declaration(module: str) -> Module:
     return declared
 
 
-def all_routes(limits: Sequence[str]) -> list[Part]:
-    """Every route of the document. ``limits`` are the rate limits that are switched on."""
+def all_routes(limits: Sequence[str], services: Sequence[str] = ()) -> list[Part]:
+    """Every route of the document. ``limits`` are the rate limits that are switched on,
+    ``services`` the upstreams that are modules' own hosts.
+    """
     return [
         {**route, "rate_limits": [name for name in route.get("rate_limits", []) if name in limits]}
-        for route in _routes()
+        for route in _routes(services)
     ]
 
 
-def _routes() -> Iterator[Part]:
+def _routes(services: Sequence[str]) -> Iterator[Part]:
     """With all the limits that there may be."""
     capabilities = extractable_modules()
     for module in settings.FICUS_MODULES:
@@ -55,7 +60,10 @@ def _routes() -> Iterator[Part]:
             for address in addresses_of(module):
                 yield from _api_routes(module, address, to)
         if module in capabilities and has_admin(module):
-            yield _admin(f"admin-{module}", f"/admin/{module}", to)
+            if module in services:
+                yield _service_files(module)
+            staff = {"capability": module, "sticky": STICKY_STAFF}
+            yield _admin(f"admin-{module}", pages_of(module).rstrip("/"), staff)
     yield from _own_pages()
 
 
@@ -98,6 +106,11 @@ def _admin(name: str, prefix: str, to: Part, **more: Any) -> Part:
         "rate_limits": ["address"],
         **more,
     }
+
+
+def _service_files(module: str) -> Part:
+    """What a page of the service is made with is the service's, also when the next page is not."""
+    return _page(f"admin-{module}-static", f"{pages_of(module)}static", {"upstream": module})
 
 
 def _own_pages() -> Iterator[Part]:

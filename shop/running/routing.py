@@ -16,6 +16,7 @@ from modules.platform.console import CommandFailed
 from modules.platform.hosting.environment import Environment
 from modules.platform.hosting.secrets import secret, secret_file
 from modules.platform.rest.access_tokens import AUDIENCE
+from modules.platform.rest.authentication import OPAQUE
 from shop.running.processes import routes_file, state_folder
 from shop.running.routes import API, MONOLITH, Part, all_routes, extractable_modules
 
@@ -52,10 +53,15 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
+# Numbers of a narrower kind (``hosting.kinds``) are numbers.
+_Plain.add_multi_representer(int, lambda dumper, value: dumper.represent_int(int(value)))
+
+
 def routing_document(env: Environment, home: Path) -> Part:
     """All that the front door of this shop is told. Raises CommandFailed."""
     secret(home, ADMIN_TOKEN)
     limits = {name: limit for name in LIMITS if (limit := _limit(env, name))}
+    services = _services(env)
     document: Part = {
         "version": 1,
         "listen": [_listen(env)],
@@ -69,9 +75,9 @@ def routing_document(env: Environment, home: Path) -> Part:
         "state": str(state_folder(home)),
         "authentication": _authentication(env),
         "rate_limits": limits,
-        "upstreams": {MONOLITH: _monolith(env), **_services(env)},
+        "upstreams": {MONOLITH: _monolith(env), **services},
         "capabilities": {name: _capability(env, name) for name in extractable_modules()},
-        "routes": all_routes(list(limits)),
+        "routes": all_routes(list(limits), list(services)),
     }
     if origins := env.read("CORS_ALLOWED_ORIGINS"):
         document["cors"] = {"origins": origins}  # as the API behind says of its own answers
@@ -97,7 +103,7 @@ def _authentication(env: Environment) -> Part:
         "issuer": settings.SHOP_URL,
         "audience": AUDIENCE,
         # Verified by the monolith; an API key may also come as a bearer token.
-        "opaque_headers": ["Authorization", "Api-Key", "Cart-Token"],
+        "opaque_headers": [name.title() for name in OPAQUE],
     }
 
 

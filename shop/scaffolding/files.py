@@ -90,6 +90,7 @@ def _words(declaration: Declaration, folder: Path) -> dict[str, str]:
     module = declaration.name
     return {
         "module": module,
+        "Module": module.title(),
         "MODULE": module.upper(),
         "port": str(port_of(module)),
         "purpose": declaration.purpose[:1].lower() + declaration.purpose[1:],

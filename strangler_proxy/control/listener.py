@@ -21,7 +21,14 @@ from strangler_proxy.config import Admin
 from strangler_proxy.control.app import admin_app
 from strangler_proxy.control.fleet import Fleet
 from strangler_proxy.errors import ProxyError
-from strangler_proxy.wire.handover import leave_to_others, listeners
+from strangler_proxy.wire.handover import (
+    HANDSHAKE_SECONDS,
+    deal_out_evenly,
+    leave_to_others,
+    listening,
+    prepare_to_close,
+    take_from,
+)
 from strangler_proxy.wire.sockets import name_of, open_socket, remove
 
 OTHER = "already in use, by a front door with other addresses under listen"
@@ -44,13 +51,16 @@ class AdminListener:
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
         self.address = admin.address
+        self._sockets: list[socket.socket] = []
+        self._earlier: frozenset[int] = frozenset()
 
     async def start(self, *, succeeds: bool = False) -> None:
         """Listen and serve. Raises AdminUnavailable.
 
         ``succeeds``: who listens there already may be our predecessor, to be taken over from.
         """
-        opened = _listen(self._admin.address, succeeds=succeeds)
+        opened, self._earlier = _listen(self._admin.address, succeeds=succeeds)
+        self._sockets = [opened]
         self.address = name_of(opened)
         self._server = _Server(
             uvicorn.Config(
@@ -77,10 +87,17 @@ class AdminListener:
         """Finish what is under way and stop listening. Does nothing if it was not started."""
         if self._server is None or self._task is None:
             return
+        if leave_to_others(self._sockets, self._earlier):
+            await asyncio.sleep(HANDSHAKE_SECONDS)
+            prepare_to_close(self._sockets, self._earlier)
         self._server.end()
         await self._task
         self._task = None
         remove(self.address)
+
+    def deal_out_evenly(self) -> None:
+        """If nobody shares the address any more, nothing of that is to be left."""
+        deal_out_evenly(self._sockets)
 
 
 class _Server(uvicorn.Server):
@@ -111,18 +128,19 @@ class _Server(uvicorn.Server):
                 await asyncio.wait_for(self._ending.wait(), 1)
 
 
-def _listen(address: str, *, succeeds: bool) -> socket.socket:
+def _listen(address: str, *, succeeds: bool) -> tuple[socket.socket, frozenset[int]]:
+    """The socket, and who listened there before."""
     try:
         opened = open_socket(address, shared=True, mode=0o600)
         try:
-            others = listeners(opened)
-            if others and not succeeds:
+            earlier = listening(opened)
+            if earlier and not succeeds:
                 raise OSError(errno.EADDRINUSE, OTHER)
             opened.listen()
-            leave_to_others(opened, ours=others)  # from now on they are ours
+            take_from(len(earlier), opened)
         except OSError:
             opened.close()
             raise
     except OSError as error:
         raise AdminUnavailable(address, error) from error
-    return opened
+    return opened, earlier

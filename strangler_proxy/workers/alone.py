@@ -20,6 +20,7 @@ class Alone:
         """Serve. Raises TableRefused, and OSError for addresses and files."""
         self._crew.hands = (self._hand,)
         self._crew.hand_over = self._door.hand_over
+        self._crew.deal_out_evenly = self._door.deal_out_evenly
         await self._hand.start(self._crew)
         self.addresses = tuple(one.address for one in self._crew.document().listen)
 

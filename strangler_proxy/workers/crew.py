@@ -38,6 +38,7 @@ from strangler_proxy.workers.orders import (
     Deregister,
     DrainInstance,
     Explain,
+    Leave,
     Register,
     ReopenLog,
     Result,
@@ -84,6 +85,7 @@ class Crew:
         self.ended = asyncio.Event()  # all have drained
         self.hand_over: Callable[[], bool] = lambda: False  # whether others listen here, too
         self.close_addresses: Callable[[], None] = lambda: None
+        self.deal_out_evenly: Callable[[], None] = lambda: None  # when others have gone
         self._document = document
         self._check = check
         self._load = load
@@ -242,17 +244,14 @@ class Crew:
             self.ended.set()
 
     async def _drain_all(self) -> None:
-        others = self.hand_over()
-        if others:
+        if self.hand_over():
             await asyncio.sleep(HANDSHAKE_SECONDS)
-        else:  # connections would wait in our copies of the sockets for workers that are ending
-            self.close_addresses()
+            await self._ask_all(Leave(), type(None))
+        # With others: all at once, now that the workers have closed their copies. With none: before
+        # the workers do, or connections would wait in ours for somebody to accept them.
+        self.close_addresses()
         seconds = self._document.drain_seconds
-        ends = asyncio.gather(*(self._end(hand, seconds) for hand in self.hands))
-        if others:  # all at once, when no worker has its own any more: each that goes moves others
-            await asyncio.wait([ends], timeout=HANDSHAKE_SECONDS)
-            self.close_addresses()
-        await ends
+        await asyncio.gather(*(self._end(hand, seconds) for hand in self.hands))
 
     async def _end(self, hand: Hand, seconds: float) -> None:
         try:

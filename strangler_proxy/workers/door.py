@@ -19,7 +19,12 @@ from strangler_proxy.explain import explain, plain_request
 from strangler_proxy.metrics import Event
 from strangler_proxy.mirror.recording import Recorder
 from strangler_proxy.table import compile_table
-from strangler_proxy.wire.handover import leave_to_others
+from strangler_proxy.wire.handover import (
+    deal_out_evenly,
+    leave_to_others,
+    listening_at,
+    prepare_to_close,
+)
 from strangler_proxy.workers.orders import Welcome
 
 log = logging.getLogger(__name__)
@@ -31,6 +36,7 @@ class Door:
     def __init__(self) -> None:
         self._number = 0
         self._started = time.time()
+        self._earlier: list[frozenset[int]] = []  # who listened at our addresses before us
         self._proxy: Proxy
 
     async def start(self, welcome: Welcome) -> None:
@@ -49,6 +55,8 @@ class Door:
         for upstream, address in welcome.drained:
             self.drain_instance(upstream, address, draining=True)
         sockets = [socket.socket(fileno=fd) for fd in welcome.sockets]
+        if not sockets:  # they are our own
+            self._earlier = [listening_at(one.address) for one in document.listen]
         await proxy.serve(document.listen, sockets)
 
     async def apply(self, document: Document) -> None:
@@ -86,8 +94,22 @@ class Door:
 
     def hand_over(self) -> bool:
         """Leave the addresses to another process that listens there; False if nobody does."""
-        left = [leave_to_others(one, ours=1) for one in self._proxy.listening()]
+        left = [leave_to_others([one], earlier) for one, earlier in self._own()]
         return any(left)
+
+    def deal_out_evenly(self) -> None:
+        """Where nobody shares the address with us any more, nothing of that is to be left."""
+        for one, _ in self._own():
+            deal_out_evenly([one])
+
+    async def leave(self) -> None:
+        for one, earlier in self._own():
+            prepare_to_close([one], earlier)
+        await self._proxy.leave()
+
+    def _own(self) -> list[tuple[socket.socket, frozenset[int]]]:
+        """The sockets that are not a supervisor's, and who listened there before."""
+        return list(zip(self._proxy.listening(), self._earlier, strict=False))
 
     async def drain(self, seconds: float) -> None:
         await self._proxy.drain(seconds)

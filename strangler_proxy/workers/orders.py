@@ -39,6 +39,9 @@ class Worker(Protocol):
     def reopen_log(self) -> None:
         """The access log was renamed."""
 
+    async def leave(self) -> None:
+        """Accept those who wait at the door, and listen no more."""
+
     async def drain(self, seconds: float) -> None:
         """Accept nothing more, finish what is under way, at most ``seconds`` long, and end."""
 
@@ -94,6 +97,10 @@ class ReopenLog(Order, frozen=True):
     pass
 
 
+class Leave(Order, frozen=True):
+    """The answer comes when it does not listen any more."""
+
+
 class Drain(Order, frozen=True):
     """Begin to drain; the answer comes at once, the process ends when it is done."""
 
@@ -101,7 +108,15 @@ class Drain(Order, frozen=True):
 
 
 AnyOrder = (
-    Apply | TakeSnapshot | Register | Deregister | DrainInstance | Explain | ReopenLog | Drain
+    Apply
+    | TakeSnapshot
+    | Register
+    | Deregister
+    | DrainInstance
+    | Explain
+    | ReopenLog
+    | Leave
+    | Drain
 )
 Result = TypeVar("Result")
 
@@ -123,6 +138,8 @@ async def obey(worker: Worker, order: AnyOrder) -> Any:
             return worker.explain(question)
         case ReopenLog():
             return worker.reopen_log()
+        case Leave():
+            return await worker.leave()
         case Drain():
             return None
         case _:

@@ -42,6 +42,7 @@ class Supervisor:
         self.crew.hands = self._hands
         self.crew.hand_over = slots.hand_over
         self.crew.close_addresses = slots.close
+        self.crew.deal_out_evenly = slots.deal_out_evenly
         self._tasks = [asyncio.create_task(hand.run()) for hand in self._hands]
         try:
             async with asyncio.timeout(START_SECONDS):

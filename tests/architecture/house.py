@@ -23,6 +23,8 @@ FILES = {
     "modules/platform/resilience/__init__.py": "import random\n",
     "modules/extraction/__init__.py": "",
     "modules/extraction/plan.py": "from modules.payment.module import MODULE\n",
+    "modules/extraction/phases.py": "import enum\n",
+    "modules/extraction/guards.py": "from modules.extraction import phases\n",
     "shop/__init__.py": "",
     "shop/wiring.py": "from modules.platform.binding import use\n",
     "shop/settings/__init__.py": "",

@@ -14,7 +14,7 @@ PLACES = (ROOT / "tests/architecture", ROOT / "tests/platform/boundaries")
 
 # In code: rule="...", or the first text of a judgement; purity rules are named for their room.
 _RULE = re.compile(r'rule="([a-z-]+)"|^\s+"([a-z]+-[a-z-]+|layers|rooms)",$', re.MULTILINE)
-_PURITIES = {"contract-purity", "module-purity", "domain-purity"}
+_PURITIES = {"contract-purity", "module-purity", "domain-purity", "phases-purity"}
 
 
 def _rules() -> set[str]:

@@ -63,6 +63,55 @@ PLANTS = {
         "modules.extraction.plan imports modules.payment.models",
         "modules.payment.module",
     ),
+    "extraction gets a model by name": Plant(
+        "modules/extraction/plan.py",
+        'from django.apps import apps\napps.get_model("payment.Payment")',
+        "reach-by-name",
+        "gets a model of payment by name",
+        "modules.payment.contract",
+    ),
+    "a host's service imports the control plane": Plant(
+        "extracted/payment/settings.py",
+        "import modules.extraction.plan",
+        "host-closure",
+        "extracted.payment.settings imports modules.extraction.plan",
+        "stands on modules/payment",
+    ),
+    "the platform imports the control plane": Plant(
+        "modules/platform/messaging/relay.py",
+        "import modules.extraction.plan",
+        "layers",
+        "modules.platform imports modules.extraction, which lies above it",
+        "> modules.extraction >",
+    ),
+    "the protocol imports Django": Plant(
+        "modules/extraction/protocol/streams.py",
+        "from django.db import connections",
+        "protocol-purity",
+        "modules.extraction.protocol.streams imports django",
+        "psycopg and structlog alone",
+    ),
+    "the protocol imports the half that drives it": Plant(
+        "modules/extraction/protocol/streams.py",
+        "import modules.extraction.plan",
+        "protocol-purity",
+        "modules.extraction.protocol.streams imports modules.extraction.plan",
+        "hand in what it needs",
+    ),
+    "phases look at the database": Plant(
+        "modules/extraction/phases.py",
+        "import psycopg",
+        "phases-purity",
+        "modules.extraction.phases imports psycopg",
+        "facts are handed in",
+    ),
+    "guards collect their facts": Plant(
+        "modules/extraction/guards.py",
+        "from modules.platform.messaging import publish",
+        "phases-purity",
+        "modules.extraction.guards imports modules.platform.messaging",
+        "facts are handed in",
+    ),
     "a contract that is not declared": Plant(
         "modules/payment/service.py",
         "from modules.catalog.contract import Catalog",
@@ -302,7 +351,10 @@ PLANTS = {
         "modules/payment/service.py",
     ),
 }
+_PROTOCOL = {"modules/extraction/protocol/__init__.py": "import psycopg\n"}
 OTHERS = {
+    "the protocol imports Django": _PROTOCOL,
+    "the protocol imports the half that drives it": _PROTOCOL,
     "a standalone host imports another one": {"extracted/notification/__init__.py": ""},
     "a contract that is not declared": {
         "modules/catalog/__init__.py": "",

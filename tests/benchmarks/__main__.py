@@ -111,6 +111,10 @@ class Run:
         """A call of another host beside a bare httpx call of the same bytes."""
         self._script("rpc")
 
+    def extraction(self) -> None:
+        """A module's data moving out and back under load."""
+        self._script("extraction")
+
     def proxy(self) -> None:
         """The front door beside nginx, HAProxy, Envoy, Traefik, Caddy and pairs of Python."""
         standing = rounds.measure(self._door)
@@ -189,6 +193,7 @@ NAMES: dict[str, Callable[[Run], None]] = {
     "events": Run.events,
     "binding": Run.binding,
     "rpc": Run.rpc,
+    "extraction": Run.extraction,
     "proxy": Run.proxy,
     "probes": Run.probes,
 }

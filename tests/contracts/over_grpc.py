@@ -16,9 +16,9 @@ from modules.platform.grpc_calls.route import GrpcRoute
 from modules.platform.grpc_calls.server import GrpcServer
 from modules.platform.proto.files import file_from, file_of, text_of
 from modules.platform.rpc import Calls
+from tests.contracts.between import Fault
 from tests.contracts.frames import FrameRelay
 from tests.contracts.hosted import ISSUER, Hosted, trusting
-from tests.contracts.relay import Fault
 from tests.contracts.ways import PATIENT
 from tests.platform.rpc import desk
 
@@ -44,13 +44,13 @@ def _messages_of(port: type) -> Library:
 
 
 class Offered:
-    """One instance at ``grpc_url``; nothing listens where it says HTTP is."""
+    """One instance at ``grpc_url``; nothing listens where it says HTTP is, unless told."""
 
-    def __init__(self, module: str, grpc_url: str) -> None:
+    def __init__(self, module: str, grpc_url: str, url: str = "http://127.0.0.1:1") -> None:
         self._one = Instance(
             id=f"{module}@grpc",
             module=module,
-            url="http://127.0.0.1:1",
+            url=url,
             role=Role.OWN,
             grpc_url=grpc_url,
         )

@@ -8,89 +8,32 @@ from __future__ import annotations
 
 import re
 import socket
-import threading
 import time
-from enum import Enum
-from itertools import cycle
+
+from tests.contracts.between import DELAY, Between, Fault
 
 _LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)\r\n", re.IGNORECASE)
-DELAY = 0.02  # seconds, before the host and before the caller
 
 
-class Fault(Enum):
-    """What becomes of one request."""
+class Relay(Between):
+    """Of HTTP/1.1. ``seen`` has each fault with the statuses that the host answered."""
 
-    NONE = "none"
-    DELAY = "delay"
-    LOSE = "lose"  # the host acts, its answer never arrives
-    TWICE = "twice"  # the same bytes arrive two times
-    CUT = "cut"  # the connection ends before the host has heard anything
-
-
-class Relay:
-    """Listens at ``url``. ``seen`` has each fault with the statuses that the host answered."""
-
-    def __init__(self, to: tuple[str, int]) -> None:
-        self._to = to
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._open: set[socket.socket] = set()
-        self._threads: list[threading.Thread] = []
-        self._lock = threading.Lock()
-        self.plan()
-        self._spawn(self._accept)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+    scheme = "http"
 
     def plan(self, *faults: Fault) -> None:
-        """From now on these, in turn; none without any."""
-        self._plan = cycle(faults or (Fault.NONE,))
+        super().plan(*faults)
         self.seen: list[tuple[Fault, tuple[int, ...]]] = []
 
-    def close(self) -> None:
-        """End everything that is open, and wait for it."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        with self._lock:
-            for one in self._open:
-                one.shutdown(socket.SHUT_RDWR)
-        for thread in list(self._threads):
-            thread.join(10)
-        self._listener.close()
-
-    def _spawn(self, target: object, *args: object) -> None:
-        thread = threading.Thread(target=target, args=args)  # type: ignore[arg-type]
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                caller, _ = self._listener.accept()
-            except OSError:
+    def _pass_on(self, caller: socket.socket, host: socket.socket) -> None:
+        while request := _message(caller):
+            answer = self._answer(request, host)
+            if answer is None:
                 return
-            with self._lock:
-                self._open.add(caller)
-            self._spawn(self._serve, caller)
+            caller.sendall(answer)
 
-    def _serve(self, caller: socket.socket) -> None:
-        with caller, socket.create_connection(self._to) as host:
-            try:
-                while request := _message(caller):
-                    answer = self._pass_on(request, host)
-                    if answer is None:
-                        break
-                    caller.sendall(answer)
-            except OSError:
-                pass  # one of the two has gone
-            finally:
-                with self._lock:
-                    self._open.discard(caller)
-
-    def _pass_on(self, request: bytes, host: socket.socket) -> bytes | None:
+    def _answer(self, request: bytes, host: socket.socket) -> bytes | None:
         """The answer for the caller; None to leave it without one."""
-        with self._lock:
-            fault = next(self._plan)
+        fault = self._next()
         answers = []
         for _ in range({Fault.CUT: 0, Fault.TWICE: 2}.get(fault, 1)):
             if fault is Fault.DELAY:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from modules.platform.binding import use
+from tests.contracts.between import Fault
 from tests.contracts.hosted import Hosted
 from tests.contracts.over_grpc import OverGrpc
-from tests.contracts.relay import Fault
 from tests.platform.rpc.desk import KEEP, NOTE, Clerk, Desk, Note
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from modules.platform.binding import use
+from tests.contracts.between import Fault
 from tests.contracts.hosted import Hosted
-from tests.contracts.relay import Fault
 from tests.contracts.ways import OverHttp, Way
 from tests.platform.rpc.desk import ID, KEEP, NOTE, Clerk, Desk, Note
 

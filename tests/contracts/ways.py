@@ -10,8 +10,9 @@ from modules.platform.binding import CodecRoute, LocalRoute, bound, methods_of, 
 from modules.platform.discovery import LeastLoaded, StaticSource
 from modules.platform.resilience import RetryPolicy
 from modules.platform.rpc import CallPolicy, Calls, RemoteRoute
+from tests.contracts.between import Fault
 from tests.contracts.hosted import ISSUER, Hosted, trusting
-from tests.contracts.relay import Fault, Relay
+from tests.contracts.relay import Relay
 
 # The first answer is lost, so that every test has a command that is done twice.
 UNKIND = (Fault.LOSE, Fault.TWICE, Fault.DELAY)

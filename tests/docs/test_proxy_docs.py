@@ -15,8 +15,6 @@ from tests.docs.proofs import PAGES
 from tests.docs.running import Difference, Page, has_commands
 from tests.docs.shell import matches, steps
 
-pytestmark = pytest.mark.xdist_group("proxy-docs")  # their front doors are shared
-
 GUIDE, _ = PAGES
 BASE = base_of(sections(GUIDE.read_text()))
 SECTIONS = [(page, section) for page in PAGES for section in sections(page.read_text())]

@@ -13,18 +13,17 @@ import pytest
 
 from tests.e2e.running import RunningShop
 from tests.e2e.shopper import Shopper
+from tests.e2e.town import Town
 
 GOODS = 12
 STOCK = 100_000
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this very hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of it on one worker, so that one shop is started and not two."""
+    """Processes are started; tests/distribution.py keeps all of it on one worker."""
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.xdist_group("e2e"))
             item.add_marker(pytest.mark.processes)
             item.add_marker(pytest.mark.timeout(300))
 
@@ -44,19 +43,26 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(scope="session")
 def shop() -> Iterator[RunningShop]:
-    """A shop with a dozen products in stock, and every process running."""
+    """A shop with a dozen products in stock, and every process running, its services' as well.
+
+    All work is the monolith's until a test gives some away (``town``).
+    """
     home = Path(tempfile.mkdtemp(prefix="ficus-e2e-"))
     home.chmod(0o755)
     # A database of Redis per pytest worker: two shops on one would carry each other's events.
     number = 5 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     redis = f"{os.environ['REDIS_URL'].rpartition('/')[0]}/{number}"
-    running = RunningShop(home, database_url=os.environ["DATABASE_URL"], redis_url=redis)
-    with running:
-        goods = home / "goods.csv"
-        write_goods(goods)
-        running.manage("import_catalog", str(goods))
-        yield running
-    shutil.rmtree(home, ignore_errors=True)
+    running = RunningShop(
+        home, database_url=os.environ["DATABASE_URL"], redis_url=redis, services=True
+    )
+    try:
+        with running:
+            goods = home / "goods.csv"
+            write_goods(goods)
+            running.manage("import_catalog", str(goods))
+            yield running
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def write_goods(path: Path) -> None:
@@ -70,6 +76,25 @@ def write_goods(path: Path) -> None:
             name = f"{sort[:-1]} number {number}"
             row = [f"E2E-{number}", name, "Fresh.", f"Food > Fruit > {sort}", "Orchard"]
             writer.writerow([*row, f"{number}.50", "USD", STOCK])
+
+
+@pytest.fixture(scope="session")
+def services(shop: RunningShop) -> Iterator[Town]:
+    """The shop's services, once they have been ready to be given work."""
+    town = Town(shop)
+    try:
+        town.wait_for_services()
+        yield town
+    finally:
+        town.close()
+
+
+@pytest.fixture
+def town(services: Town) -> Iterator[Town]:
+    """The shop with its services at hand; whatever a test places is back in the monolith after."""
+    services.wait_for_services()
+    yield services
+    services.all_at_home()
 
 
 @pytest.fixture

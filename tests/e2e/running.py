@@ -22,10 +22,13 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from modules.platform.hosting.running.process import Process
 from shop.env import MODULES, ROOT, load
 from shop.running.processes import processes
+from shop.running.services import prepare_services
+from tests import plain
 
 READY_WITHIN = 60.0  # seconds
 STOP_WITHIN = 15.0  # seconds
-PORTS = ("PROXY", "PROXY_ADMIN", "WEB", "STANDIN", "MAILBOX")
+PORTS = ("PROXY", "PROXY_ADMIN", "WEB", "STANDIN", "MAILBOX", "PAYMENT", "NOTIFICATION")
+SERVICES = ("payment", "notification")
 
 
 def free_port() -> int:
@@ -48,17 +51,26 @@ def eventually(check: Callable[[], Any], *, within: float = 30.0, what: str = "i
 
 
 class RunningShop:
-    """``with RunningShop(home, ...) as shop: shop.http.get(...)``; ``shop.kill("worker")``."""
+    """``with RunningShop(home, ...) as shop: shop.http.get(...)``; ``shop.kill("worker")``.
 
-    def __init__(self, home: Path, *, database_url: str, redis_url: str) -> None:
+    With ``services`` payment's and notification's hosts run beside it, on its data, as
+    ``manage.py up`` starts them: ``payment-web``, ``payment-worker``, ``payment-announce``.
+    """
+
+    def __init__(
+        self, home: Path, *, database_url: str, redis_url: str, services: bool = False
+    ) -> None:
         self.home = home
-        self.name = f"e2e_{os.getpid()}"
+        self.name = f"{'town' if services else 'e2e'}_{os.getpid()}"
+        self.services = SERVICES if services else ()
         self._server = database_url
         parts = dict(conninfo_to_dict(database_url))
         # The own database on the test session's server, so that the wiping of others spares it.
         own = make_conninfo(**{**parts, "dbname": self.name})
         self.ports = {name: free_port() for name in PORTS}
+        self.metrics = home / "metrics"
         self.environment = {
+            "PROMETHEUS_MULTIPROC_DIR": str(self.metrics),
             **{f"{name}_PORT": str(port) for name, port in self.ports.items()},
             "FICUS_HOME": str(home),
             "STANDIN_WEBHOOK_SECRET": secrets.token_hex(16),
@@ -67,25 +79,33 @@ class RunningShop:
             "DJANGO_SETTINGS_MODULE": "shop.settings.dev",
             "PYTHONUNBUFFERED": "1",
             "WEB_WORKERS": "2",
+            "PLACE_MODULES": str(services),
             # All shoppers of a test come from one address, and faster than people do.
             "RATE_LIMIT_IDENTITY": "100000",
             "RATE_LIMIT_ADDRESS": "500000",
         }
         self.database_url = own
-        declared = processes(load(self.environment), home, MODULES)
+        self._env = load(self.environment)
+        declared = processes(self._env, home, MODULES)
         self.declared: dict[str, Process] = {process.name: process for process in declared}
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.base = f"http://127.0.0.1:{self.ports['PROXY']}"
         self.web = f"http://127.0.0.1:{self.ports['WEB']}"  # past the front door
-        self.http = httpx.Client(base_url=self.base, timeout=40)
+        self.admin = f"http://127.0.0.1:{self.ports['PROXY_ADMIN']}"  # the front door's own
+        self.service_urls = {
+            name: f"http://127.0.0.1:{self.ports[name.upper()]}" for name in self.services
+        }
+        self.http = plain.client(base_url=self.base, timeout=40)
 
     def __enter__(self) -> RunningShop:
         with psycopg.connect(self._server, autocommit=True) as server:
             server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self.name)))
+        self.metrics.mkdir(exist_ok=True)  # before the first command, which has metrics, too
         try:
             self.manage("migrate", "-v", "0")
             self.manage("bootstrap")
             self.manage("routes", "--write")
+            prepare_services(self._env, self.home, MODULES, database_url=self.database_url)
             for name, process in self.declared.items():
                 if process.after:
                     self._wait_until(process.after)
@@ -102,17 +122,18 @@ class RunningShop:
             self.stop(name)
         with psycopg.connect(self._server, autocommit=True) as server:
             drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
-            server.execute(drop.format(sql.Identifier(self.name)))
+            for name in (self.name, *(f"{self.name}_{service}" for service in self.services)):
+                server.execute(drop.format(sql.Identifier(name)))
 
     def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command of manage.py in this shop."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
-            env=self._env(),
+            env=self.variables(),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,  # seconds; a migration of all modules on a very busy machine
             check=False,
         )
         if check and done.returncode:
@@ -125,7 +146,7 @@ class RunningShop:
             self.running[name] = subprocess.Popen(
                 self.declared[name].command,
                 cwd=ROOT,
-                env=self._env() | dict(extra or {}),
+                env=self.variables() | dict(self.declared[name].environment) | dict(extra or {}),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -177,11 +198,12 @@ class RunningShop:
             if process.poll() is not None:
                 raise AssertionError(f"{name} {self.condition(name)}: {self.said(name)}")
         try:
-            return httpx.get(url, timeout=2).status_code == 200
+            return plain.get(url, timeout=2).status_code == 200
         except httpx.HTTPError:
             return False
 
-    def _env(self) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
+        """What the shop's processes have in common."""
         inherited = {
             name: value
             for name, value in os.environ.items()

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import httpx
 
+from tests import plain
 from tests.e2e.running import RunningShop, eventually
 from tests.e2e.shopper import expect
 
@@ -60,7 +61,7 @@ def charges_of(shop: RunningShop, numbers: list[str]) -> list[dict[str, Any]]:
         "SELECT id::text, number FROM orders.orders_order WHERE number = ANY(%s)", numbers
     )
     known = dict(rows)
-    ledger = httpx.get(f"http://127.0.0.1:{shop.ports['STANDIN']}/ledger", timeout=10).json()
+    ledger = plain.get(f"http://127.0.0.1:{shop.ports['STANDIN']}/ledger", timeout=10).json()
     return [
         charge | {"number": known[charge["order_id"]]}
         for charge in ledger["charges"]

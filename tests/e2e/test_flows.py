@@ -15,6 +15,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests import plain
 from tests.e2e.running import READY_WITHIN, RunningShop, eventually, free_port
 from tests.e2e.shopper import Shopper, expect
 from tests.e2e.staff import Staff, charges_of, mail_to, sign_in
@@ -209,11 +210,11 @@ def webs_that_die(shop: RunningShop) -> Iterator[dict[str, str]]:
 def order_until_it_dies(shop: RunningShop, point: str, base: str) -> Shopper:
     """Order from a web process that dies of it; the shopper hears nothing."""
     eventually(lambda: _answers(base), within=READY_WITHIN, what=f"the start of {base}")
-    with httpx.Client(base_url=shop.base, timeout=40) as sound:
+    with plain.client(base_url=shop.base, timeout=40) as sound:
         shopper = Shopper(sound)
         shopper.take_cart()
         shopper.add("E2E-12", 2)
-        with httpx.Client(base_url=base, timeout=20) as doomed:
+        with plain.client(base_url=base, timeout=20) as doomed:
             shopper.http = doomed
             with pytest.raises(httpx.HTTPError):
                 shopper.order()
@@ -228,7 +229,7 @@ def order_until_it_dies(shop: RunningShop, point: str, base: str) -> Shopper:
 
 def _answers(base: str) -> bool:
     try:
-        return httpx.get(f"{base}/livez", timeout=2).status_code == 200
+        return plain.get(f"{base}/livez", timeout=2).status_code == 200
     except httpx.HTTPError:
         return False
 

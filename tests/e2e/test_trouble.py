@@ -9,6 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests import plain
 from tests.e2e.running import RunningShop, eventually
 from tests.e2e.shopper import Shopper, expect
 
@@ -19,7 +20,7 @@ REST_WITHIN = 60.0  # seconds; the promise for every order, whatever dies
 def charges(shop: RunningShop) -> list[dict[str, object]]:
     """The stand-in provider's own ledger: what really happened to money."""
     url = f"http://127.0.0.1:{shop.ports['STANDIN']}/ledger"
-    return list(httpx.get(url, timeout=10).json()["charges"])
+    return list(plain.get(url, timeout=10).json()["charges"])
 
 
 def charges_of(shop: RunningShop, order_id: str) -> list[dict[str, object]]:
@@ -50,7 +51,7 @@ def test_sixteen_buyers_never_oversell(shop: RunningShop, rounds: int) -> None:
         set_stock(shop, sku, 20)
 
         def buy(_: int, sku: str = sku) -> httpx.Response:
-            with httpx.Client(base_url=shop.base, timeout=40) as http:
+            with plain.client(base_url=shop.base, timeout=40) as http:
                 return Shopper(http).buy(sku, 2)
 
         with ThreadPoolExecutor(16) as pool:
@@ -92,7 +93,7 @@ def test_card_that_needs_the_bank(shop: RunningShop, shopper: Shopper) -> None:
     assert answer.status_code == 202, answer.text
     order = answer.json()
     assert order["next_action"].startswith("http")
-    httpx.post(order["next_action"], timeout=10).raise_for_status()
+    plain.post(order["next_action"], timeout=10).raise_for_status()
     eventually(
         lambda: shopper.look(order["id"])["state"] in ("confirmed", "captured"),
         within=REST_WITHIN,
@@ -106,7 +107,7 @@ def test_killed_process_loses_and_doubles_nothing(shop: RunningShop, victim: str
     emails: list[str] = []
 
     def buy(_: int) -> None:
-        with httpx.Client(base_url=shop.base, timeout=40) as http:
+        with plain.client(base_url=shop.base, timeout=40) as http:
             somebody = Shopper(http)
             emails.append(somebody.email)
             try:

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from shop.env import ROOT
+from tests import plain
 from tests.e2e.running import PORTS, eventually, free_port
 
 # Those of the test session, where the command does not get as far as to use them.
@@ -101,7 +102,7 @@ def running_up(
 
 
 def test_up_opens_the_shop_and_ctrl_c_leaves_nothing(home: Path) -> None:
-    """It says where the shop and the admin are, serves, and after SIGINT nothing runs."""
+    """It says where the shop, the admin and the services are; after SIGINT nothing runs."""
     env = environment(home)
     door = f"http://localhost:{env['PROXY_PORT']}"
     with running_up(home, env):
@@ -110,11 +111,15 @@ def test_up_opens_the_shop_and_ctrl_c_leaves_nothing(home: Path) -> None:
         assert "admin@example.com / " in said
         assert _status(f"{door}/api/v1/catalog/products") == 200
         assert _status(f"{door}/admin/login/") == 200
+        for service in ("PAYMENT", "NOTIFICATION"):
+            url = f"http://localhost:{env[f'{service}_PORT']}"
+            assert url in said
+            assert _status(f"{url}/readyz") == 200
 
 
 def test_killed_front_door_is_started_again(used_home: Path) -> None:
     """SIGKILL of the front door: the shop answers again without anybody's doing."""
-    env = environment(used_home)
+    env = environment(used_home, PLACE_MODULES="false")
     door = f"http://localhost:{env['PROXY_PORT']}/api/v1/catalog/products"
     with running_up(used_home, env):
         (victim,) = [line for line in processes_of(used_home) if "strangler_proxy" in line]
@@ -137,14 +142,19 @@ def test_only_some_processes(used_home: Path) -> None:
 def _status(url: str) -> int:
     """Of the answer; 0 for none."""
     try:
-        return httpx.get(url, timeout=5).status_code
+        return plain.get(url, timeout=5).status_code
     except httpx.HTTPError:
         return 0
 
 
 @pytest.mark.parametrize(
     ("variable", "name"),
-    [("PROXY_PORT", "proxy"), ("PROXY_ADMIN_PORT", "proxy"), ("WEB_PORT", "web")],
+    [
+        ("PROXY_PORT", "proxy"),
+        ("PROXY_ADMIN_PORT", "proxy"),
+        ("WEB_PORT", "web"),
+        ("PAYMENT_PORT", "payment-web"),
+    ],
 )
 def test_taken_port_is_named(home: Path, variable: str, name: str) -> None:
     """A port that somebody else has is one line with its number and its variable; exit code 1."""

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import jwt
 import msgspec
 import psycopg
@@ -30,6 +29,7 @@ from modules.platform.databases import embedded
 from modules.platform.keys import KeyRing, SigningKey, jwk_set
 from modules.platform.messaging.wire import WireEvent, encode_events
 from shop.env import ROOT
+from tests import plain
 from tests.e2e.running import eventually, free_port
 from tests.e2e.test_up import processes_of
 
@@ -64,7 +64,7 @@ class Alone:
     def __init__(self, module: str, home: Path, env: dict[str, str], key: SigningKey) -> None:
         self.module, self.home, self.env, self.key = module, home, env, key
         # By name: an operator's link is for one host name, and cookies are, too.
-        self.http = httpx.Client(base_url=f"http://localhost:{env['WEB_PORT']}", timeout=20)
+        self.http = plain.client(base_url=f"http://localhost:{env['WEB_PORT']}", timeout=20)
 
     def said(self) -> str:
         return (self.home / "up.log").read_text()

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import msgspec
 import pytest
 
@@ -33,9 +32,10 @@ from modules.platform.discovery import LeastLoaded, StaticSource
 from modules.platform.keys import KeyRing, jwk_set
 from modules.platform.rpc import Calls, RemoteRoute
 from shop.env import ROOT
+from tests import plain
 from tests.e2e.running import eventually, free_port
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("alone"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
 # Port and method by which the shop asks it something that needs no rows.
 CALLS = {"payment": (Payment, "payments"), "notification": (Notification, "messages")}
@@ -188,7 +188,7 @@ def test_it_starts_and_serves(copy: Copy) -> None:
     """Probes, a request of REST, and a call of the shop's, signed with the shop's key."""
     key = KeyRing(copy.shop_keys).signing()
     (copy.shop_keys / "jwks.json").write_bytes(msgspec.json.encode({"keys": jwk_set([key])}))
-    with copy.running(), httpx.Client(base_url=copy.url, timeout=20) as http:
+    with copy.running(), plain.client(base_url=copy.url, timeout=20) as http:
         assert http.get("/livez").status_code == 200
         assert http.get("/readyz").json()["ready"] is True
         document = http.get(

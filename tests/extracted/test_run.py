@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings
 
 from shop.env import ROOT
+from tests import plain
 from tests.e2e.running import eventually, free_port
 from tests.extracted.alone import inherited, manage
 
@@ -63,6 +64,6 @@ def test_up_names_what_it_does_not_have(tmp_path: Path) -> None:
 
 def _lives(port: str) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/livez", timeout=2).status_code == 200
+        return plain.get(f"http://127.0.0.1:{port}/livez", timeout=2).status_code == 200
     except httpx.HTTPError:
         return False

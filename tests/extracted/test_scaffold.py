@@ -91,8 +91,8 @@ def test_a_third_module_stands_alone_too(tmp_path: Path) -> None:
     """shipping's host is written elsewhere, with its closure copied there, and checks itself."""
     tree = tmp_path / "tree"
     # Before there is a host nothing says which parts its settings name: any host names the same.
-    platform = (part for part in find_closure("payment", ROOT).parts if "/platform/" in part)
-    for part in (*find_closure("shipping", ROOT).parts, *platform):
+    named = (part for part in find_closure("payment", ROOT).parts if "/payment/" not in part)
+    for part in (*find_closure("shipping", ROOT).parts, *named):
         _copy(part, tree)
     done = scaffold("shipping", "--into", str(tree / "extracted"), "--json")
     assert done.returncode == 0, done.stderr

@@ -82,9 +82,12 @@ class StandIn:
     def reopen_log(self) -> None:
         self.instances["log"] = "opened again"
 
-    async def drain(self, seconds: float) -> None:
+    async def leave(self) -> None:
         for server in self.servers:
             server.close()
+
+    async def drain(self, seconds: float) -> None:
+        await self.leave()
         if self.open:
             await asyncio.wait(self.open, timeout=seconds)
 

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests import plain
 from tests.proxy.front import FrontDoor, front_door
 from tests.proxy.origin import CLOSE, Got, Origin, Step, ok, origin
 
@@ -96,7 +97,7 @@ def door(upstream: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def get(door: FrontDoor) -> Callable[..., httpx.Response]:
-    return lambda path, **headers: httpx.get(door.url + path, headers=headers, timeout=10)
+    return lambda path, **headers: plain.get(door.url + path, headers=headers, timeout=10)
 
 
 def test_hit(door: FrontDoor, upstream: Origin, get: Callable[..., httpx.Response]) -> None:
@@ -106,7 +107,7 @@ def test_hit(door: FrontDoor, upstream: Origin, get: Callable[..., httpx.Respons
     assert (second.text, second.headers["age"]) == (first.text, "0")
     assert second.headers["cache-status"].startswith("ficus; hit; ttl=")
     assert "age" not in first.headers
-    assert httpx.head(f"{door.url}/a/plain").headers["content-length"] == str(len(first.text))
+    assert plain.head(f"{door.url}/a/plain").headers["content-length"] == str(len(first.text))
     assert get("/a/plain", Range="bytes=0-0").status_code == 206
     assert _asked(upstream, "/a/plain") == 1
     assert second.headers["x-request-id"] != first.headers["x-request-id"]
@@ -127,7 +128,7 @@ def test_command_on_another_route_invalidates(
     """What a POST changes is not served from before it."""
     first = get("/c/plain?x=1")
     assert get("/c/plain?x=1").text == first.text
-    httpx.post(f"{door.url}/c/plain?x=1")
+    plain.post(f"{door.url}/c/plain?x=1")
     assert get("/c/plain?x=1").text != first.text
 
 
@@ -197,10 +198,10 @@ def test_origin_that_is_gone(tmp_path: Path) -> None:
     """stale-if-error, must-revalidate, and the fallback that serves whatever there is."""
     with origin(_respond) as gone, front_door(tmp_path, _document(gone.address)) as door:
         paths = ("/patient", "/lasting", "/lenient/lasting")
-        before = {path: httpx.get(door.url + path).text for path in paths}
+        before = {path: plain.get(door.url + path).text for path in paths}
         gone.close()
         time.sleep(0.01)
-        after = {path: httpx.get(door.url + path) for path in paths}
+        after = {path: plain.get(door.url + path) for path in paths}
     assert {path: answer.status_code for path, answer in after.items()} == {
         "/patient": 200,
         "/lasting": 502,

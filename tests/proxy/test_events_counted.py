@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import httpx
-
+from tests.plain import get
 from tests.proxy.front import free_port, front_door
 from tests.proxy.origin import ok, origin
 
@@ -32,7 +31,7 @@ def test_failures_behind_the_door_are_counted(tmp_path: Path) -> None:
             }
         }
         with front_door(tmp_path, document) as door:
-            statuses = {httpx.get(door.url).status_code for _ in range(40)}
+            statuses = {get(door.url).status_code for _ in range(40)}
             assert statuses == {200, 503}
             for name in ("breaker_opened", "ejections"):
                 assert door.metric(f"ficus_proxy_{name}_total", upstream="up") == 1, name

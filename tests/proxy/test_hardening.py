@@ -21,8 +21,6 @@ from tests.benchmarks.proxy.probe_cases import CASES, SMUGGLED, VALID, Case
 from tests.benchmarks.proxy.probes import Level, judge, send, worse
 from tests.benchmarks.proxy.recorder import ANSWER, Recorder
 
-pytestmark = pytest.mark.xdist_group("hardening")  # one front door serves them all
-
 BY_NAME = {case.name: case for case in CASES}
 GET = b"GET /api/probe HTTP/1.1\r\nHost: door.example\r\n\r\n"
 

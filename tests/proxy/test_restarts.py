@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -10,14 +11,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from strangler_proxy.wire.handover import is_listened_on, leave_to_others, listeners
-from strangler_proxy.wire.sockets import open_socket
+from strangler_proxy.wire.handover import HANDSHAKE_SECONDS
 from tests.proxy.client import ask
 from tests.proxy.front import PATIENCE, REPOSITORY, FrontDoor, front_door
 from tests.proxy.origin import Origin, origin
@@ -156,56 +156,76 @@ def test_another_front_door_does_not_take_the_admin_address(
             assert ask(door.admin_port, "GET", "/-/live").status == 200
 
 
-# ---------------------------------------------------------------- the sockets
-
-
-def listening(address: str) -> socket.socket:
-    opened = open_socket(address, shared=True)
-    opened.listen(64)
-    return opened
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
-def test_connections_go_past_a_socket_that_is_left(host: str) -> None:
-    """To the one that began to listen later, all of them; before, to both."""
-    with listening(f"{host}:0") as first:
-        address = f"{host}:{first.getsockname()[1]}"
-        assert not leave_to_others(first, ours=1)
-        with listening(address) as later:
-            assert listeners(first) == listeners(later) == 2
-            assert accepted(later, address) < 40
-            assert leave_to_others(first, ours=1)
-            assert accepted(later, address) == 40
-
-
-def accepted(by: socket.socket, address: str) -> int:
-    """How many of 40 connections come to this one."""
-    host, _, port = address.rpartition(":")
-    clients = [socket.create_connection((host.strip("[]"), int(port))) for _ in range(40)]
-    by.setblocking(False)
-    count = 0
-    until = time.monotonic() + 1
-    while time.monotonic() < until:
+def test_a_worker_that_stands_still_at_the_end_loses_nobody(
+    upstream: Origin, tmp_path: Path
+) -> None:
+    """Whoever waits at the doors of a process that gets no time is served when it gets some."""
+    with front_door(tmp_path, document(upstream, workers=2)) as door, ExitStack() as stack:
+        successor = second(door)
+        stack.callback(successor.communicate, timeout=PATIENCE)
+        stack.callback(successor.terminate)
+        until_it_serves(successor)
+        workers = _children(door.process.pid)
+        assert len(workers) == 2
+        _signal(workers, signal.SIGSTOP)
         try:
-            by.accept()[0].close()
-        except BlockingIOError:
-            if count == 40:
-                break
-            time.sleep(0.01)
-        else:
-            count += 1
-    for client in clients:
-        client.close()
-    return count
+            clients = [stack.enter_context(_asking(door.port)) for _ in range(60)]
+            door.process.terminate()
+            time.sleep(3 * HANDSHAKE_SECONDS)  # it would like to close now
+            late = [stack.enter_context(_asking(door.port)) for _ in range(20)]
+        finally:
+            _signal(workers, signal.SIGCONT)
+        assert [_status(client) for client in clients + late] == [200] * 80
+        assert door.process.wait(PATIENCE) == 0
 
 
-def test_a_socket_of_nobody_is_seen_as_such(tmp_path: Path) -> None:
-    """What nobody listens on, what is only bound, and a unix socket."""
-    with open_socket("127.0.0.1:0", shared=True) as bound:
-        assert listeners(bound) == 0
-        assert not is_listened_on(f"127.0.0.1:{bound.getsockname()[1]}")
-        bound.listen()
-        assert is_listened_on(f"127.0.0.1:{bound.getsockname()[1]}")
-    with open_socket(f"unix:{tmp_path}/s") as unix:
-        assert not leave_to_others(unix, ours=1)
-    assert not is_listened_on(f"unix:{tmp_path}/s")
+def test_who_has_just_come_in_may_still_ask_when_the_end_comes(
+    upstream: Origin, tmp_path: Path
+) -> None:
+    """But not for long, and who has been answered before is not waited for."""
+    with front_door(tmp_path, document(upstream, drain_seconds=PATIENCE)) as door:
+        with _connected(door.port) as fresh, _connected(door.port) as silent:
+            with _connected(door.port) as served:
+                served.sendall(REQUEST)
+                assert served.recv(65_536).startswith(b"HTTP/1.1 200")
+                door.process.terminate()
+                assert served.recv(1) == b""
+            fresh.sendall(REQUEST)
+            answer = fresh.recv(65_536)
+            assert answer.startswith(b"HTTP/1.1 200")
+            assert b"\r\nConnection: close\r\n" in answer
+            begun = time.monotonic()
+            assert silent.recv(1) == b""
+            assert time.monotonic() - begun < PATIENCE / 2
+        assert door.process.wait(PATIENCE) == 0
+
+
+REQUEST = b"GET /all HTTP/1.1\r\nHost: shop.example\r\n\r\n"
+
+
+def _connected(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+
+
+def _asking(port: int) -> socket.socket:
+    client = _connected(port)
+    client.sendall(REQUEST)
+    return client
+
+
+def _status(client: socket.socket) -> int:
+    """0: the connection was lost."""
+    try:
+        return int(client.recv(65_536).split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+def _children(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in found.split()]
+
+
+def _signal(processes: list[int], number: signal.Signals) -> None:
+    for pid in processes:
+        os.kill(pid, number)

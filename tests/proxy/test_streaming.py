@@ -16,6 +16,7 @@ import trustme
 from websockets.sync.client import connect
 from websockets.sync.server import Server, ServerConnection, serve
 
+from tests import plain
 from tests.proxy.front import FrontDoor, front_door
 from tests.proxy.origin import CLOSE, HANG, Got, Origin, Step, ok, origin, talk
 
@@ -127,7 +128,7 @@ def resident(door: FrontDoor) -> int:
 
 def test_large_answer_waits_for_a_slow_client_in_bounded_memory(door: FrontDoor) -> None:
     """A client that reads slowly slows the upstream down; nothing piles up in between."""
-    httpx.get(door.url + "/warm")
+    plain.get(door.url + "/warm")
     before = resident(door)
     with socket.create_connection(("127.0.0.1", door.port)) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
@@ -145,17 +146,17 @@ def test_large_request_reaches_the_upstream_whole(door: FrontDoor) -> None:
     """Ten megabytes with a length, and ten in chunks, arrive byte by byte as they were sent."""
     body = os.urandom(10 * MEGABYTE)
     digest = hashlib.sha256(body).hexdigest()
-    assert httpx.post(door.url + "/digest", content=body, timeout=30).text == digest
+    assert plain.post(door.url + "/digest", content=body, timeout=30).text == digest
     pieces = (body[at : at + 70_000] for at in range(0, len(body), 70_000))
-    assert httpx.post(door.url + "/digest", content=pieces, timeout=30).text == digest
+    assert plain.post(door.url + "/digest", content=pieces, timeout=30).text == digest
 
 
 def test_request_over_the_routes_limit_is_refused(door: FrontDoor, upstream: Origin) -> None:
     """413, announced or not, and the upstream answers nothing of it."""
-    assert httpx.post(door.url + "/small", content=b"x" * 1001).status_code == 413
+    assert plain.post(door.url + "/small", content=b"x" * 1001).status_code == 413
     pieces = (b"x" * 400 for _ in range(3))
-    assert httpx.post(door.url + "/small", content=pieces).status_code == 413
-    assert httpx.post(door.url + "/small", content=b"x" * 1000).status_code == 200
+    assert plain.post(door.url + "/small", content=pieces).status_code == 413
+    assert plain.post(door.url + "/small", content=b"x" * 1000).status_code == 200
 
 
 def test_requests_sent_ahead_are_answered_in_order(door: FrontDoor) -> None:
@@ -192,7 +193,7 @@ def test_refused_expectation_costs_the_client_no_body(door: FrontDoor) -> None:
 def test_events_come_one_by_one_and_outlive_the_deadline(door: FrontDoor) -> None:
     """Server-sent events pass at once; the deadline is for the first answer, not for the stream."""
     begun = time.monotonic()
-    with httpx.stream("GET", door.url + "/events", timeout=10) as answer:
+    with plain.stream("GET", door.url + "/events", timeout=10) as answer:
         pieces = answer.iter_bytes()
         assert next(pieces) == b"data: 0\n\n"
         assert time.monotonic() - begun < 0.5
@@ -232,12 +233,12 @@ def test_client_that_leaves_ends_the_upstreams_work(tmp_path: Path) -> None:
         }
         with front_door(tmp_path, document) as door:
             with pytest.raises(httpx.ReadTimeout):
-                httpx.get(door.url, timeout=0.3)
+                plain.get(door.url, timeout=0.3)
             until = time.monotonic() + 5
             while '"status":499' not in door.access_log.read_text():
                 assert time.monotonic() < until
                 time.sleep(0.02)
-            shown = httpx.get(f"{door.admin_url}/-/upstreams").json()["upstreams"]["up"]
+            shown = plain.get(f"{door.admin_url}/-/upstreams").json()["upstreams"]["up"]
             assert shown["inflight"] == 0
 
 
@@ -334,7 +335,7 @@ def test_upstream_with_a_wrong_certificate_is_not_spoken_to(
                 "routes": [route],
             }
             with front_door(tmp_path / "outer", document) as door:
-                answer = httpx.get(door.url)
+                answer = plain.get(door.url)
                 assert answer.status_code == 502
                 assert answer.json()["code"] == "upstream_unreachable"
                 assert upstream.got == []
@@ -359,7 +360,7 @@ def test_unix_sockets_on_both_sides(tmp_path: Path) -> None:
                 "routes": inner["routes"],
             }
             with front_door(tmp_path / "outer", document) as door:
-                assert httpx.get(door.url).text == "ok"
+                assert plain.get(door.url).text == "ok"
 
 
 def overrun(got: Got) -> bytes | Iterator[Step]:
@@ -385,7 +386,7 @@ def test_answer_that_overruns_its_limit_is_refused_or_cut(tmp_path: Path) -> Non
             ],
         }
         with front_door(tmp_path, document) as door:
-            refused = httpx.get(f"{door.url}/announced")
+            refused = plain.get(f"{door.url}/announced")
             assert (refused.status_code, refused.json()["code"]) == (502, "upstream_bad_answer")
             with pytest.raises(httpx.RemoteProtocolError):
-                httpx.get(f"{door.url}/streamed")
+                plain.get(f"{door.url}/streamed")

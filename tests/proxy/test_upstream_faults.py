@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import plain
 from tests.proxy.front import FrontDoor, free_port, front_door
 from tests.proxy.origin import CLOSE, HALF_CLOSE, HANG, RESET, Got, Origin, ok, origin, talk
 
@@ -134,7 +135,7 @@ def test_client_gets_one_problem_within_its_deadline(
 ) -> None:
     """Whatever the upstream does before its answer has begun, the client is told so in time."""
     begun = time.monotonic()
-    answer = httpx.get(door.url + path, timeout=10)
+    answer = plain.get(door.url + path, timeout=10)
     assert problem(answer) == (status, code)
     assert time.monotonic() - begun < DEADLINE + 0.5
     if status == 503:
@@ -155,7 +156,7 @@ def test_client_sees_that_an_answer_is_not_whole(path: str, door: FrontDoor) -> 
     """An answer that breaks off is never completed by us: the connection ends in the middle."""
     begun = time.monotonic()
     with pytest.raises(httpx.RemoteProtocolError):
-        httpx.get(door.url + path, timeout=10)
+        plain.get(door.url + path, timeout=10)
     assert time.monotonic() - begun < DEADLINE + 1.0
 
 
@@ -170,13 +171,13 @@ def test_client_sees_that_an_answer_is_not_whole(path: str, door: FrontDoor) -> 
 )
 def test_unusual_answers_pass(path: str, body: bytes, door: FrontDoor) -> None:
     """Informational answers are skipped, and an answer that ends with its connection is framed."""
-    answer = httpx.get(door.url + path)
+    answer = plain.get(door.url + path)
     assert (answer.status_code, answer.content) == (200, body)
 
 
 def test_bytes_behind_an_answer_reach_nobody(door: FrontDoor, upstream: Origin) -> None:
     """Response smuggling: what an upstream sends too much is dropped with its connection."""
-    with httpx.Client(base_url=door.url) as client:
+    with plain.client(base_url=door.url) as client:
         assert client.get("/too-long").content == b"abc"
         before = upstream.connections
         assert client.get("/fine").content == b"fine"
@@ -185,8 +186,8 @@ def test_bytes_behind_an_answer_reach_nobody(door: FrontDoor, upstream: Origin) 
 
 def test_door_serves_after_all_that(door: FrontDoor) -> None:
     """No fault of an upstream stays behind: nothing is in flight, the next request is answered."""
-    assert httpx.get(door.url + "/fine").content == b"fine"
-    shown = httpx.get(f"{door.admin_url}/-/upstreams").json()["upstreams"]
+    assert plain.get(door.url + "/fine").content == b"fine"
+    shown = plain.get(f"{door.admin_url}/-/upstreams").json()["upstreams"]
     assert shown["bad"]["inflight"] == 0
     assert shown["bad"]["waiting"] == 0
 
@@ -198,7 +199,7 @@ def test_idle_connection_closed_by_the_upstream_costs_nobody_a_request(tmp_path:
             "upstreams": {"up": {"instances": [{"address": upstream.address}]}},
             "routes": [{"name": "all", "prefix": "/", "upstream": "up", "authentication": "none"}],
         }
-        with front_door(tmp_path, document) as door, httpx.Client(base_url=door.url) as client:
+        with front_door(tmp_path, document) as door, plain.client(base_url=door.url) as client:
             for _ in range(20):
                 assert client.get("/").status_code == 200
                 upstream.drop_connections()
@@ -207,11 +208,11 @@ def test_idle_connection_closed_by_the_upstream_costs_nobody_a_request(tmp_path:
 def test_post_that_may_have_arrived_is_not_sent_twice(door: FrontDoor, upstream: Origin) -> None:
     """Without an Idempotency-Key a POST is tried once, with one it is tried again."""
     before = len(upstream.got)
-    assert httpx.post(door.url + "/closes-at-once", content=b"x").status_code == 502
+    assert plain.post(door.url + "/closes-at-once", content=b"x").status_code == 502
     assert len(upstream.got) == before + 1
     headers = {"Idempotency-Key": "1"}
     assert (
-        httpx.post(door.url + "/closes-at-once", content=b"x", headers=headers).status_code == 502
+        plain.post(door.url + "/closes-at-once", content=b"x", headers=headers).status_code == 502
     )
     assert [got.body for got in upstream.got[before + 1 :]] == [b"x", b"x"]
 

@@ -107,6 +107,9 @@ class DataPath:
     def reopen_log(self) -> None:
         self.told.append("log")
 
+    async def leave(self) -> None:
+        self.told.append("leave")
+
     async def drain(self, seconds: float) -> None:
         self.told.append(seconds)
 
@@ -401,6 +404,34 @@ def test_a_drain_reaches_all_and_ends() -> None:
         await asyncio.wait_for(fleet.crew.ended.wait(), 1)
 
     assert [path.told for path in _run(scenario).paths] == [[2.0], [2.0]]
+
+
+def test_all_have_left_before_addresses_that_others_share_are_closed() -> None:
+    """One that cannot leave does not keep the others from it; and only then they drain."""
+    told: list[tuple[list[Any], ...]] = []
+
+    class Stubborn(DataPath):
+        async def leave(self) -> None:
+            self.told.append("stays")
+            raise RuntimeError("not me")
+
+    async def scenario(fleet: Fleet) -> None:
+        stubborn = Stubborn()
+        hand = LocalHand(stubborn)
+        await hand.start(fleet.crew)
+        fleet.crew.hands = (hand, *fleet.crew.hands)
+        paths = [stubborn, *fleet.paths]
+        fleet.crew.hand_over = lambda: True
+        fleet.crew.close_addresses = lambda: told.append(tuple(list(path.told) for path in paths))
+        await fleet.crew.begin_drain()
+        await asyncio.wait_for(fleet.crew.ended.wait(), 10)
+        told.append(tuple(path.told for path in paths))
+
+    _run(scenario)
+    assert told == [
+        (["stays"], ["leave"], ["leave"]),
+        (["stays", 2.0], ["leave", 2.0], ["leave", 2.0]),
+    ]
 
 
 def test_logs_are_opened_again_everywhere() -> None:

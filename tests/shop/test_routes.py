@@ -177,13 +177,26 @@ def test_capabilities_are_the_modules_that_say_so(routes: Table) -> None:
     }
     assert {"payment", "notification"} <= declared
     assert set(routes.document.capabilities) == declared
+    shoppers, staff = ("identity", "header:Cart-Token", "address"), ("cookie:sessionid", "address")
     for name in declared:
-        for path in (f"/api/v1/{name}/anything", f"/admin/{name}/anything/1/"):
+        for path, sticky in (
+            (f"/api/v1/{name}/anything", shoppers),
+            (f"/admin/{name}/anything/1/", staff),
+        ):
             decision = ask(routes, "GET", path, SOMEBODY)
             assert (decision.phase, decision.upstream) == ("monolith", "monolith"), path
             assert decision.route is not None
             assert decision.route.settings.capability == name
-            assert decision.route.settings.sticky == ("identity", "header:Cart-Token", "address")
+            assert decision.route.settings.sticky == sticky
+
+
+def test_files_of_a_services_pages_are_the_services(routes: Table, tmp_path: Path) -> None:
+    """Whoever answers its pages now; where there is no service they lead where the pages do."""
+    placing = table(tmp_path, PLACE_MODULES="true")
+    assert ask(placing, "GET", "/admin/payment/static/a.css").upstream == "payment"
+    for found, path in ((placing, "/admin/payment/statics/a"), (routes, "/admin/payment/static/a")):
+        decision = ask(found, "GET", path)
+        assert (decision.upstream, decision.phase) == ("monolith", "monolith")
 
 
 def test_long_work_and_large_bodies_have_room(routes: Table) -> None:

@@ -77,7 +77,7 @@ def placed(place: Callable[[], Placement]) -> Answer:
         raise _problem(failure) from failure
     where = f"/api/v1/orders/{ORDER.text(done.order.id)}"
     status = 202 if done.pending else 200 if done.before else 201
-    headers = {"Location": where} | ({"Retry-After": "1"} if done.pending else {})
+    headers = {"Location": where} | ({"Retry-After": str(done.look_again)} if done.pending else {})
     return Answer(
         body=order_body(done.order), status=status, headers=headers, version=done.order.version
     )

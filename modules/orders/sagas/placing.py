@@ -34,7 +34,7 @@ TYPE = "place_order"
 # crash delays an order and does not fail it; short enough for every saga to rest within a minute.
 CHECKOUT_WITHIN = timedelta(seconds=25)
 RESERVE_WITHIN = timedelta(seconds=25)
-AUTHORIZE_WITHIN = timedelta(seconds=30)
+AUTHORIZE_WITHIN = timedelta(seconds=30)  # while payment does not answer at all: again and again
 CONFIRM_WITHIN = timedelta(minutes=15)  # the shopper at the bank
 RESERVED_FOR = timedelta(minutes=30)  # longer than all of them, so that stock outlives the wait
 
@@ -57,7 +57,10 @@ ENDS = frozenset({Phase.PLACED, Phase.FAILED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placing:
-    """All that placing needs to know. ``waiting``: compensations that have not happened yet."""
+    """All that placing needs to know. ``waiting``: compensations that have not happened yet.
+
+    ``patience``: for how many seconds more payment may be away before the order is given up.
+    """
 
     phase: Phase
     order_id: UUID
@@ -78,6 +81,7 @@ class Placing:
     failure_code: str = ""
     failure_detail: str = ""
     waiting: tuple[str, ...] = ()
+    patience: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +110,9 @@ def decide(state: Placing, event: SagaEvent) -> Decision | None:
         case Answered():
             return _answered(state, event)
         case Refused():
-            return _undo(state, event.code, event.detail, refused=event.kind)
+            return _undo(state, event.code, event.detail)
         case Expired():
-            return _undo(state, *_EXPIRED[state.phase])
+            return _expired(state, event)
         case Signal():
             return _signal(state, event)
         case GaveUp():  # the order is told, the phase stays
@@ -121,6 +125,23 @@ _EXPIRED = {
     Phase.AUTHORIZING: (PlacingTimedOut.code, "The payment could not be settled in time."),
     Phase.CONFIRMING: ("payment.not_confirmed", "The payment was not confirmed in time."),
 }
+
+
+# Codes of errors with which not payment itself answers, but the way to it: it is away.
+_AWAY = ("rpc.", "discovery.", "fenced", "moved")
+
+
+def _expired(state: Placing, event: Expired) -> Decision | None:
+    away = state.phase is Phase.AUTHORIZING and event.errors.get("authorize", "").startswith(_AWAY)
+    if not away:
+        return _undo(state, *_EXPIRED[state.phase])
+    if state.patience > 0:
+        wait = min(AUTHORIZE_WITHIN, timedelta(seconds=state.patience))
+        left = replace(state, patience=state.patience - wait.total_seconds())
+        return Decision(state=left, deadline=wait)
+    # The shopper is told without waiting for payment once more: it is asked to give back, and
+    # hears that the order has failed, whenever it is back.
+    return _undo(state, *_EXPIRED[state.phase], unheard=("cancel_payment",))
 
 
 def _started(state: Placing) -> Decision:
@@ -201,7 +222,9 @@ def _signal(state: Placing, event: Signal) -> Decision | None:
 _NOTHING_PAID = frozenset({"payment.declined", "payment.method_unknown"})
 
 
-def _undo(state: Placing, code: str, detail: str, *, refused: str = "") -> Decision | None:
+def _undo(
+    state: Placing, code: str, detail: str, *, unheard: tuple[str, ...] = ()
+) -> Decision | None:
     kinds: tuple[str, ...]
     match state.phase:
         case Phase.CHECKOUT:
@@ -217,15 +240,15 @@ def _undo(state: Placing, code: str, detail: str, *, refused: str = "") -> Decis
     if state.cart_id is None:
         kinds = tuple(kind for kind in kinds if kind != "reopen_cart")
     failed = replace(state, failure_code=code, failure_detail=detail, next_action="")
-    return _undoing(failed, kinds)
+    return _undoing(failed, kinds, unheard)
 
 
-def _undoing(state: Placing, kinds: tuple[str, ...]) -> Decision:
-    if not kinds:
-        return Decision(state=replace(state, phase=Phase.FAILED, waiting=()))
+def _undoing(state: Placing, kinds: tuple[str, ...], unheard: tuple[str, ...] = ()) -> Decision:
+    """Give back ``kinds``; the order has failed when all but the ``unheard`` have answered."""
+    waiting = tuple(kind for kind in kinds if kind not in unheard)
     return Decision(
-        state=replace(state, phase=Phase.UNDOING, waiting=kinds),
-        commands=tuple(Do(kind=kind, undoes=True) for kind in kinds),
+        state=replace(state, phase=Phase.UNDOING if waiting else Phase.FAILED, waiting=waiting),
+        commands=tuple(Do(kind=kind, undoes=True) for kind in (*waiting, *unheard)),
     )
 
 

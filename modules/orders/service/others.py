@@ -15,7 +15,7 @@ from modules.payment.contract import Payment, PaymentRecord
 from modules.platform.binding import NotBound, use
 from modules.platform.contracts import ContractError, deadline_in
 from modules.platform.sagas import listing
-from modules.platform.sagas.saga import StepState
+from modules.platform.sagas.saga import Step, StepState
 from modules.shipping.contract import Shipment, Shipping
 
 PATIENCE = timedelta(seconds=2)  # an operator's page must not hang on a module that is slow
@@ -54,11 +54,19 @@ def sagas_of(order_id: UUID) -> list[SagaLine]:
             type=saga.type,
             phase=saga.phase,
             detail=", ".join(
-                f"{step.kind} {step.state}" for step in saga.steps if step.state != StepState.DONE
+                _described(step) for step in saga.steps if step.state != StepState.DONE
             ),
         )
         for saga in listing.sagas(("orders",), subject=str(order_id))
     ]
+
+
+def _described(step: Step) -> str:
+    """What it waits for, since when, and when it is tried again."""
+    said = f"{step.kind} {step.state}"
+    if step.error:
+        said += f" ({step.attempts} tried, {step.error})"
+    return said if step.next_at is None else f"{said}, again at {step.next_at:%H:%M:%S} UTC"
 
 
 def payments_of(order_id: UUID) -> list[str]:

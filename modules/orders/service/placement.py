@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from prometheus_client import Counter
 
 from modules.cart.contract import CartLocked
@@ -13,7 +14,9 @@ from modules.orders.contract import CartBeingOrdered, Order, OrderState
 from modules.orders.queries import find_orders
 from modules.orders.sagas import placing
 from modules.orders.sagas.placing import Phase, Placing
+from modules.orders.writing import Entry, tell
 from modules.platform.contracts import ContractError, PostalAddress, Unavailable
+from modules.platform.databases import atomic
 from modules.platform.rest.identifiers import new_id
 from modules.platform.sagas import Signal
 from modules.platform.sagas.clock import Clock, utc_now
@@ -22,6 +25,7 @@ from modules.platform.sagas.starting import signal, start
 
 # A shopper waits this long at most; a slow payment goes on in the background (202).
 INLINE = timedelta(seconds=4)
+LOOK_AGAIN = 5  # seconds, for an order that waits for payment
 PLACED = Counter("ficus_orders_placed_total", "Orders asked for, by how it ended", ["outcome"])
 
 
@@ -42,11 +46,15 @@ class PlaceOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """An order that stands, goes on in the background (``pending``), or was there ``before``."""
+    """An order that stands, goes on in the background (``pending``), or was there ``before``.
+
+    ``look_again``: after how many seconds a pending one may be worth a look.
+    """
 
     order: Order
     pending: bool = False
     before: bool = False
+    look_again: int = 1
 
 
 class OrderFailure(Exception):
@@ -82,6 +90,7 @@ def place(command: PlaceOrder, *, within: timedelta = INLINE, clock: Clock = utc
         billing_address=command.billing_address,
         shipping_method=command.shipping_method,
         payment_method=command.payment_method,
+        patience=patience(),
     )
     saga = start(
         "orders",
@@ -98,6 +107,11 @@ def place(command: PlaceOrder, *, within: timedelta = INLINE, clock: Clock = utc
     return outcome(run, owners=command.owners, clock=clock)
 
 
+def patience() -> float:
+    """Seconds for which an order waits for a payment module that does not answer."""
+    return float(getattr(settings, "PAYMENT_PATIENCE", 0.0))
+
+
 def outcome(run: Run, *, owners: frozenset[str], clock: Clock = utc_now) -> Placement:
     """What to tell the shopper about a placement that was just run."""
     state: Placing = run.saga.state
@@ -111,10 +125,21 @@ def outcome(run: Run, *, owners: frozenset[str], clock: Clock = utc_now) -> Plac
         case Phase.COMPLETING | Phase.PLACED:
             PLACED.labels("confirmed").inc()
             return Placement(order=_order(state.order_id))
+        case Phase.AUTHORIZING if isinstance(run.error, Unavailable):
+            return _waiting_for_payment(state, run.error, clock)
         case _:
             pass
     PLACED.labels("pending").inc()
     return Placement(order=_order(state.order_id), pending=True)
+
+
+def _waiting_for_payment(state: Placing, error: Unavailable, clock: Clock) -> Placement:
+    """It goes on by itself; whoever looks at the order meanwhile sees what it waits for."""
+    PLACED.labels("pending").inc()
+    entry = Entry(kind="payment_awaited", detail=f"{error.code}: {error.sentence()}"[:500])
+    with atomic("orders"):
+        tell(state.order_id, entry, actor="system", now=clock())
+    return Placement(order=_order(state.order_id), pending=True, look_again=LOOK_AGAIN)
 
 
 def _order(order_id: UUID) -> Order:

@@ -6,7 +6,18 @@ from django.apps import AppConfig
 
 
 class BackofficeConfig(AppConfig):
-    """Brings the templates of the admin's own pages."""
+    """Brings the admin's site and the templates of its own pages.
+
+    Before ``django.contrib.admin`` in INSTALLED_APPS: modules' pages are registered with the site.
+    """
 
     name = "modules.platform.backoffice"
     label = "backoffice"
+
+    def ready(self) -> None:
+        from django.contrib import admin
+        from django.contrib.admin import sites
+
+        from modules.platform.backoffice.site import BackofficeSite
+
+        admin.site = sites.site = BackofficeSite()

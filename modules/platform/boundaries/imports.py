@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from modules.platform.boundaries import control_plane
 from modules.platform.boundaries.declarations import Declaration
 from modules.platform.boundaries.graph import Edge
 from modules.platform.boundaries.rooms import ROOMS, kind_of, may_import
 from modules.platform.boundaries.source import (
+    CONTROL_PLANE,
     NOT_BUSINESS,
     SourceTree,
     module_of_name,
@@ -57,8 +59,8 @@ def _module(edge: Edge, declarations: Mapping[str, Declaration]) -> Iterator[Jud
     importer, imported = module_of_name(edge.importer), module_of_name(edge.imported)
     if importer == "platform":
         yield from _platform(edge)
-    elif importer == "extraction":
-        yield from _control_plane(edge, imported)
+    elif importer == CONTROL_PLANE:
+        yield from control_plane.judge(edge)
     elif importer is None:
         return
     elif imported == importer:
@@ -132,16 +134,6 @@ def _platform(edge: Edge) -> Iterator[Judgement]:
                 f"{edge.importer} imports {edge.imported}",
                 f"{part} is shared with hosts without Django: standard library only",
             )
-
-
-def _control_plane(edge: Edge, imported: str | None) -> Iterator[Judgement]:
-    business = imported is not None and imported not in NOT_BUSINESS
-    if business and room_of(edge.imported) not in {"contract", "module"}:
-        yield (
-            "contract-only",
-            f"{edge.importer} imports {edge.imported}, which is private to {imported}",
-            f"extraction works from modules.{imported}.module and the contract",
-        )
 
 
 def _standalone_host(edge: Edge) -> Iterator[Judgement]:

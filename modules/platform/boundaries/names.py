@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from modules.platform.boundaries.rooms import DRAWERS, ELSEWHERE, NO_DRAWERS
-from modules.platform.boundaries.source import SourceFile, SourceTree
+from modules.platform.boundaries.source import CONTROL_PLANE, SourceFile, SourceTree
 from modules.platform.boundaries.violations import Violation
 
 _INTERIOR = re.compile(r"^modules\.(\w+)\.(?!contract\b|module\b)\w+")
@@ -23,6 +23,8 @@ def check_names(tree: SourceTree) -> Iterator[Violation]:
         yield from _renamed(module, tree)
         for source in tree.files(module):
             yield from _texts(source, module, tree)
+    for source in tree.below(f"modules/{CONTROL_PLANE}"):
+        yield from _texts(source, CONTROL_PLANE, tree)
 
 
 def _drawer(path: str) -> Iterator[Violation]:

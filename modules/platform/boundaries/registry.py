@@ -18,9 +18,9 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.models import Field, Model, signals
 from django.dispatch import Signal
 
-from modules.platform.boundaries.source import NOT_BUSINESS, module_of_name
+from modules.platform.boundaries.source import CONTROL_PLANE, NOT_BUSINESS, module_of_name
 from modules.platform.boundaries.violations import Violation
-from modules.platform.databases.aliases import identity, installed_modules
+from modules.platform.databases.aliases import identity, schema_owners
 from modules.platform.databases.router import EVERYWHERE
 
 IDS = "keep the other's id as a plain UUIDField and ask for the rest through use()"
@@ -39,7 +39,7 @@ def home_of(app_label: str) -> str | None:
     """The module in whose schema the app's tables stand; None for the platform's."""
     if app_label in EVERYWHERE:
         return None
-    return app_label if app_label in installed_modules() else identity()
+    return app_label if app_label in schema_owners() else identity()
 
 
 def check_relations(models: Iterable[type[Model]]) -> Iterator[Violation]:
@@ -131,7 +131,7 @@ def check_signals(models: Iterable[type[Model]]) -> Iterator[Violation]:
     for name, signal in MODEL_SIGNALS.items():
         for receiver, sender_id in _receivers(signal):
             module = module_of_name(receiver.__module__ or "")
-            if module is None or module in NOT_BUSINESS:
+            if module is None or module in NOT_BUSINESS - {CONTROL_PLANE}:
                 continue
             sender = senders.get(sender_id)
             if sender is not None and home_of(sender._meta.app_label) in {module, None}:

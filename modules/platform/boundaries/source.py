@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-NOT_BUSINESS = frozenset({"platform", "extraction"})  # packages of modules/ that are no module
+CONTROL_PLANE = "extraction"  # the layer above the modules
+NOT_BUSINESS = frozenset({"platform", CONTROL_PLANE})  # packages of modules/ that are no module
 
 
 class Ref(NamedTuple):

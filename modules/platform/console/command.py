@@ -48,7 +48,8 @@ class ConsoleCommand(BaseCommand):
 
     A subclass gives ``run(**options)``, which returns a report (a frozen dataclass), and
     ``render(report)``, which draws it for people. A report with a true ``has_differences``
-    exits with 3. Ctrl-C prints ``interrupted()`` and exits with 130.
+    exits with 3, one with an ``exit_code`` of its own with that. Ctrl-C prints ``interrupted()``
+    and exits with 130.
     """
 
     requires_system_checks: Any = []
@@ -76,8 +77,10 @@ class ConsoleCommand(BaseCommand):
             self.stderr.write(f"{self.name()}: {self.interrupted()}")
             sys.exit(130)
         self._show(report, as_json)
-        if getattr(report, "has_differences", False):
-            sys.exit(Exit.DIFFERENCES)
+        differs = getattr(report, "has_differences", False)
+        code = getattr(report, "exit_code", Exit.DIFFERENCES if differs else Exit.DONE)
+        if code:
+            sys.exit(code)
 
     def run(self, *args: Any, **options: Any) -> Any:
         """Do it and return a report. Raises CommandFailed."""

@@ -51,7 +51,12 @@ SYSTEM = Actor(kind=ActorKind.SYSTEM, id="system", scopes=frozenset({"*"}), labe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallContext:
-    """What travels with every call and event. ``deadline`` is aware UTC."""
+    """What travels with every call and event. ``deadline`` is aware UTC.
+
+    ``asker`` is whom the story is about, by the name that the front door has for them: an account's
+    id, or a digest of a guest's or a key's credential. It proves nothing; it keeps all that is done
+    for somebody on one side of a module whose work is divided.
+    """
 
     actor: Actor = ANONYMOUS
     deadline: datetime | None = None
@@ -59,6 +64,7 @@ class CallContext:
     traceparent: str | None = None
     correlation_id: str | None = None
     causation_id: str | None = None
+    asker: str | None = None
 
     def remaining(self, now: datetime) -> timedelta | None:
         """Time left until the deadline; None without one; negative when it has passed."""

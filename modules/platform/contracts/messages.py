@@ -63,3 +63,4 @@ class Envelope:
     traceparent: str | None = None
     correlation_id: str | None = None
     causation_id: str | None = None
+    asker: str | None = None

@@ -41,6 +41,11 @@ def installed_modules() -> tuple[str, ...]:
     return tuple(settings.FICUS_MODULES)
 
 
+def schema_owners() -> tuple[str, ...]:
+    """Whose schemas this host's aliases reach: its modules, and the control plane above them."""
+    return (*installed_modules(), *getattr(settings, "FICUS_CONTROL_PLANE", ()))
+
+
 def module_aliases() -> dict[str, str]:
     """Module to alias, for the modules this host composes."""
     return {module: alias_of(module) for module in installed_modules()}

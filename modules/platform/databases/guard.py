@@ -16,7 +16,7 @@ from django.db.backends.signals import connection_created
 from django.db.models import Model
 
 from modules.platform.boundaries.violations import BoundaryViolation
-from modules.platform.databases.aliases import identity, installed_modules, module_of_alias
+from modules.platform.databases.aliases import identity, module_of_alias, schema_owners
 from modules.platform.databases.router import EVERYWHERE
 from modules.platform.databases.tables_in import TableName, tables_in
 
@@ -70,7 +70,7 @@ def table_owners(models: Iterable[type[Model]]) -> dict[str, str]:
 
 def install_guard() -> None:
     """Guard every connection that is opened from now on."""
-    schemas = (identity(), *installed_modules())
+    schemas = (identity(), *schema_owners())
     owners = table_owners(apps.get_models(include_auto_created=True))
     guard = TableGuard(owners=owners, schemas=schemas)
 
@@ -95,4 +95,4 @@ class _Wrapper:
 
 
 def _home(app_label: str) -> str:
-    return app_label if app_label in installed_modules() else identity()
+    return app_label if app_label in schema_owners() else identity()

@@ -11,6 +11,7 @@ from modules.platform.databases.aliases import (
     identity,
     installed_modules,
     module_of_alias,
+    schema_owners,
 )
 
 # Platform apps whose tables stand in every module's schema, so that they travel with the module.
@@ -45,4 +46,4 @@ class ModuleRouter:
         return alias_of(self._home(label))
 
     def _home(self, app_label: str) -> str:
-        return app_label if app_label in installed_modules() else identity()
+        return app_label if app_label in schema_owners() else identity()

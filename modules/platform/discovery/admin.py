@@ -27,7 +27,10 @@ LABELS = {State.LIVE: "success", State.EXPIRED: "warning", State.DROPPED: "dange
 class InstancePage(ModuleAdmin):
     """Instances, live or not."""
 
-    list_display = ("id", "module", "state", "role", "url", "age", "load", "version", "contract")
+    list_display = (
+        *("id", "module", "state", "role", "url", "grpc_url"),
+        *("age", "load", "version", "contract"),
+    )
     list_filter = ("module", "role")
     search_fields = ("=id", "=url")
     ordering = ("module", "id")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from modules.platform.discovery.client import RegistryClient
@@ -48,17 +49,21 @@ class Announcer:
         registry: RegistryClient,
         *,
         probe: Probe,
+        has_grpc: Callable[[], bool] = lambda: True,
         backoff: RetryPolicy = BACKOFF,
         chance: Callable[[], float] = CHANCE,
     ) -> None:
+        """``has_grpc``: whether the announced ``grpc_url`` answers; while not, it is not said."""
         self._announced = announced
         self._registry = registry
         self._probe = probe
+        self._has_grpc = has_grpc
         self._backoff = backoff
         self._chance = chance
         self._heartbeat = HEARTBEAT
         self._unready = 0
         self._failures = 0
+        self._said: Announcement | None = None  # last
         self.is_registered = False
 
     def run(self, stop: threading.Event) -> None:
@@ -94,30 +99,37 @@ class Announcer:
         self.is_registered = False
 
     def _speak(self, health: Health) -> None:
-        if self.is_registered:
+        said = self._to_say()
+        if self.is_registered and said == self._said:
             try:
                 self._registry.heartbeat(self._announced.id, in_flight=health.in_flight)
+                return
             except NotRegistered:
                 log.info("announcer.forgotten", **self._who())
                 self.is_registered = False
-        if not self.is_registered:
-            self._register()
+        self._register(said)
 
-    def _register(self) -> None:
+    def _to_say(self) -> Announcement:
+        """What is true now: its gRPC may begin later than the rest, or be away for a while."""
+        said = self._announced.said
+        if said.grpc_url and not self._has_grpc():
+            return msgspec.structs.replace(said, grpc_url="")
+        return said
+
+    def _register(self, said: Announcement) -> None:
         try:
-            self._enter()
+            self._enter(said)
         except RegistryRefused as error:
             if CONTRACT_UNKNOWN not in error.faults or not self._announced.schema:
                 raise
-            said = self._announced.said
             self._registry.announce_contract(said.contract, self._announced.schema)
-            self._enter()
+            self._enter(said)
 
-    def _enter(self) -> None:
-        welcome = self._registry.register(self._announced.id, self._announced.said)
+    def _enter(self, said: Announcement) -> None:
+        welcome = self._registry.register(self._announced.id, said)
         self._heartbeat = welcome.heartbeat_seconds
-        self.is_registered = True
-        log.info("announcer.registered", **self._who(), url=self._announced.said.url)
+        self.is_registered, self._said = True, said
+        log.info("announcer.registered", **self._who(), url=said.url, grpc_url=said.grpc_url)
 
     def _be_silent(self, health: Health) -> None:
         self._unready += 1

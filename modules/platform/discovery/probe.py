@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -45,3 +46,25 @@ class ReadinessProbe:
             return Health(ready=False, waiting_for=f"{self._url} cannot be read: {error}")
         waiting = ", ".join(f"{name}: {why}" for name, why in answer.waiting_for.items())
         return Health(ready=answer.ready, waiting_for=waiting, in_flight=answer.in_flight)
+
+
+class ListeningProbe:
+    """Whether somebody listens at ``host:port``. Never raises.
+
+    It asks no more than that: a server that is told to stop listens no longer, and one whose
+    threads are all busy would answer too late and be taken for gone.
+    """
+
+    def __init__(self, address: str) -> None:
+        """Raises ValueError for what is not like ``host:port``."""
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdecimal():
+            raise ValueError(f"{address!r} is not like host:port")
+        self._address = (host.strip("[]"), int(port))
+
+    def __call__(self) -> bool:
+        try:
+            with socket.create_connection(self._address, timeout=PATIENCE):
+                return True
+        except (OSError, OverflowError):
+            return False

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import time
 
+import structlog
 from django.http import HttpRequest
 
 from modules.platform.contracts import SYSTEM
 from modules.platform.discovery.access import install_credentials, install_gate
 from modules.platform.discovery.wire import call_of
 from modules.platform.keys import ring_in
+from modules.platform.rest.forwarded import address_of
 from modules.platform.rest.problems import Problem
 from modules.platform.rpc import serving, settings, tokens
+
+log = structlog.get_logger(__name__)
 
 AUDIENCE = "registry"
 
@@ -31,6 +35,8 @@ class ServiceGate:
             claims = gate.claims(request.headers.get("Authorization", ""), AUDIENCE)
             gate.admit(claims, call=call, body=request.body)
         except tokens.TokenRefused as error:
+            who = {"issuer": error.issuer, "kid": error.kid, "peer": address_of(request)}
+            log.warning("registry.refused", call=call, reason=error.reason, **who)
             raise Problem.unauthorized(f"The token is refused: {error.detail}.") from error
         return claims.iss
 

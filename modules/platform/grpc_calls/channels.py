@@ -16,7 +16,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
-import msgspec
 import structlog
 
 from modules.platform.contracts.codec import CodecError, encode
@@ -34,8 +33,8 @@ from modules.platform.grpc_calls.metadata import (
     text,
 )
 from modules.platform.resilience import Deadline
+from modules.platform.rpc.carriers import Told
 from modules.platform.rpc.transport import Headers, NoAnswer
-from modules.platform.rpc.wire import OUTCOME as HTTP_OUTCOME
 from modules.platform.rpc.wire import Outcome, Raised, raised, refused
 
 log = structlog.get_logger(__name__)
@@ -67,18 +66,6 @@ _TOO_LARGE, _OURS = "larger than max", "CLIENT:"  # ours: what this side will no
 _NOT_CONNECTED = "failed to connect"
 
 _inherited: list[object] = []  # of the parent: never closed here, where their threads are not
-
-
-class Told(msgspec.Struct, frozen=True):
-    """An answer in the form of ``rpc.transport.Answer``: an error's body is as HTTP has it."""
-
-    status: int
-    outcome: str
-    body: bytes
-
-    def header(self, name: str) -> str:
-        """The outcome; there is nothing else. Empty when somebody in between has answered."""
-        return self.outcome if name == HTTP_OUTCOME else ""
 
 
 class Channels:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 from modules.platform.binding import Method
 from modules.platform.binding.routes import guard
-from modules.platform.contracts import ContractError
-from modules.platform.grpc_calls.calling import Ways, perform
+from modules.platform.grpc_calls.carrier import GrpcCarrier
 from modules.platform.grpc_calls.channels import Channels, channels
 from modules.platform.grpc_calls.messages.calls import MethodMessages
 from modules.platform.grpc_calls.messages.library import Library, library
 from modules.platform.rpc import Calls, Chooser, calls
-from modules.platform.rpc.metrics import CALL_SECONDS, CALLS
+from modules.platform.rpc.calling import perform
+from modules.platform.rpc.carriers import HttpCarrier
+from modules.platform.rpc.route import counted
 from modules.platform.rpc.wire import Wire
 
 
 class GrpcRoute:
-    """The module is answered by one of the instances that ``chooser`` knows, over gRPC by those
-    that offer it. Made with the contract's ``.proto``: raises ProtoError without one.
+    """The module is answered by one of the instances that ``chooser`` knows: over gRPC, and over
+    HTTP by those that do not offer it, or do not answer over it. Made with the contract's
+    ``.proto``: raises ProtoError without one.
     """
 
     def __init__(
@@ -38,23 +39,16 @@ class GrpcRoute:
         self._library = library
 
     def caller(self, method: Method) -> Callable[..., Any]:
-        wire, name = Wire(method), method.full_name
+        wire, run = Wire(method), counted(method)
         messages = MethodMessages(method, self._library())
-        seconds = CALL_SECONDS.labels(name)
 
         def remote(*args: Any, **kwargs: Any) -> Any:
             guard(method)
-            ways = Ways(wire=wire, messages=messages, channels=self._over())
-            started, outcome = time.perf_counter(), "failed"
-            try:
-                answer = perform(ways, self._chooser, self._made_by(), args, kwargs)
-                outcome = "answered"
-                return answer
-            except ContractError as error:
-                outcome = error.code
-                raise
-            finally:
-                seconds.observe(time.perf_counter() - started)
-                CALLS.labels(name, outcome).inc()
+            made_by = self._made_by()
+            carriers = (
+                GrpcCarrier(method.full_name, messages, self._over(), args, kwargs),
+                HttpCarrier(wire, made_by, lambda: wire.pack(args, kwargs)),
+            )
+            return run(lambda: perform(method, carriers, self._chooser, made_by))
 
         return remote

@@ -22,7 +22,7 @@ from modules.platform.rpc import settings
 
 log = structlog.get_logger(__name__)
 
-GRACE = 10.0  # seconds that calls under way have once it is to stop
+GRACE = 8.0  # seconds that calls under way have once it is to stop; who starts it waits 10
 WAITING = 2  # calls that wait for each thread; what comes on top is told to come again
 SLACK = 100_000  # bytes over RPC_MAX_BYTES that are read, to be refused with a word
 OPTIONS: Options = [

@@ -1,4 +1,4 @@
-"""What a host says about gRPC, read from Django's settings when it is needed.
+"""How this host calls modules: read from its environment, then from Django's settings.
 
 RPC_TRANSPORTS   how modules are called: {"payment": "grpc"}; all others, and instances that do not
                  offer it, by HTTP (none)
@@ -6,7 +6,8 @@ RPC_TRANSPORTS   how modules are called: {"payment": "grpc"}; all others, and in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 
 from django.conf import settings
 
@@ -14,10 +15,27 @@ HTTP, GRPC = "http", "grpc"
 
 
 class BadTransport(ValueError):
-    """RPC_TRANSPORTS names a transport that there is not."""
+    """RPC_TRANSPORTS cannot be read, or names what there is not."""
 
-    def __init__(self, module: str, given: object) -> None:
-        super().__init__(f"RPC_TRANSPORTS: {module} by {given!r}; there are {HTTP} and {GRPC}")
+    def __init__(self, entry: str, fact: str) -> None:
+        super().__init__(f"RPC_TRANSPORTS: {entry!r} {fact}")
+
+
+def transports_in(entries: Iterable[str]) -> dict[str, str]:
+    """``["payment=grpc"]`` as ``{"payment": "grpc"}``; asks Django nothing. Raises BadTransport
+    for what is not like that, for a module without a contract here, and one named twice.
+    """
+    found: dict[str, str] = {}
+    for entry in entries:
+        module, _, transport = (part.strip() for part in entry.partition("="))
+        if transport not in (HTTP, GRPC):
+            raise BadTransport(entry, f"is not like payment={GRPC} or payment={HTTP}")
+        if not module.isidentifier() or not _has_contract(module):
+            raise BadTransport(entry, "names a module that has no contract here")
+        if module in found:
+            raise BadTransport(entry, f"comes after {module}={found[module]}")
+        found[module] = transport
+    return found
 
 
 def transport_of(module: str) -> str:
@@ -25,5 +43,10 @@ def transport_of(module: str) -> str:
     transports: Mapping[str, str] = getattr(settings, "RPC_TRANSPORTS", {})
     given = transports.get(module, HTTP)
     if given not in (HTTP, GRPC):
-        raise BadTransport(module, given)
+        raise BadTransport(f"{module}={given}", f"is neither {HTTP} nor {GRPC}")
     return given
+
+
+def _has_contract(module: str) -> bool:
+    name = f"modules.{module}"
+    return find_spec(name) is not None and find_spec(f"{name}.contract") is not None

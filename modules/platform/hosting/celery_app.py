@@ -11,6 +11,7 @@ from django.conf import settings
 
 from modules.platform.hosting.host import Host
 from modules.platform.hosting.rooms import rooms
+from modules.platform.messaging import taking
 
 PLATFORM = (
     "modules.platform.messaging.tasks",
@@ -26,6 +27,7 @@ def celery_app(host: Host) -> Celery:
     app.config_from_object("django.conf:settings", namespace="CELERY")
     app.autodiscover_tasks()
     app.on_after_finalize.connect(_plan_periodic_work)
+    taking.install(app)
     return app
 
 

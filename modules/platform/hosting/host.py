@@ -12,6 +12,7 @@ import environ
 
 from modules.platform.databases.aliases import OWN
 from modules.platform.hosting.environment import Environment
+from modules.platform.hosting.kinds import Port
 from modules.platform.hosting.rooms import rooms
 from modules.platform.hosting.variables import EVERY_HOST, Variable, variable
 
@@ -21,6 +22,7 @@ class Host:
     """``package`` is the host's Python package, ``root`` the folder that imports begin from,
     ``folder`` where its ``manage.py`` and its ``.env`` are. ``variables`` are those that only
     this host reads. A ``standalone`` host composes one module, and has no accounts.
+    ``control_plane`` are apps of ``modules/`` above the modules, each with a schema of its own.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Host:
     modules: tuple[str, ...]
     variables: tuple[Variable, ...]
     standalone: bool = False
+    control_plane: tuple[str, ...] = ()
 
     @cached_property
     def all_variables(self) -> tuple[Variable, ...]:
@@ -79,7 +82,7 @@ def standalone_host(module: str, *, folder: Path, web_port: int) -> Host:
 
 def _standalone_variables(module: str, web_port: int) -> tuple[Variable, ...]:
     return (
-        variable("WEB_PORT", int, web_port, "Port of the web server."),
+        variable("WEB_PORT", Port, web_port, "Port of the web server."),
         variable(
             "INSTANCE_ROLE",
             str,
@@ -103,6 +106,18 @@ def _standalone_variables(module: str, web_port: int) -> tuple[Variable, ...]:
             str,
             "",
             "Where others reach this host, told to the registry; empty: WEB_PORT on this machine.",
+        ),
+        variable(
+            "INSTANCE_GRPC_URL",
+            str,
+            "",
+            "The same over gRPC, as grpc://host:port; empty: GRPC_PORT at INSTANCE_URL's host.",
+        ),
+        variable(
+            "ACCOUNTS_URL",
+            str,
+            "",
+            "Where accounts answers calls, as http://shop:8001; empty: where REGISTRY_URL is.",
         ),
         variable(
             "ACCESS_TOKEN_KEYS",

@@ -9,7 +9,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from modules.platform.databases.aliases import ACCOUNTS
-from modules.platform.hosting.rooms import has_rest
+from modules.platform.hosting.rooms import has_rest, rooms
 from modules.platform.observability.probes import livez, metrics, readyz
 from modules.platform.rest.docs import ProblemCodeList, docs_view, schema_view
 
@@ -34,8 +34,13 @@ def host_urls(modules: Sequence[str]) -> list[Address]:
 
 
 def _sign_in(modules: Sequence[str]) -> Iterator[Address]:
-    """Without accounts there are no passwords: operators come with a token."""
+    """Accounts gives passes for the other hosts' admin. Without it there are no passwords:
+    operators come with a token.
+    """
+    for found in rooms(modules, "admin_urls"):
+        yield path("admin/", include(found))
     if ACCOUNTS not in modules:
-        from modules.platform.operators.views import sign_in
+        from modules.platform.operators.views import no_passes, sign_in
 
         yield path("admin/login/", sign_in)
+        yield path("admin/pass/<path:path>", no_passes)

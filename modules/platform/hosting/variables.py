@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from modules.platform.hosting.kinds import Count, Currency, Port, PortOrNone
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
@@ -38,13 +40,13 @@ EVERY_HOST: tuple[Variable, ...] = (
     _v("CORS_ALLOWED_ORIGINS", list, [], "Origins whose pages may call the API; * for all."),
     _v("DATABASE_URL", str, "", "PostgreSQL; empty: starts its own.", required=True),
     _v("DATABASE_ROLES", bool, False, "Work in each schema as its own PostgreSQL role."),
-    _v("DATABASE_POOL_MAX", int, 10, "Most connections per alias and process."),
+    _v("DATABASE_POOL_MAX", Count, 10, "Most connections per alias and process."),
     _v("REDIS_URL", str, "", "Redis; empty: starts its own.", required=True),
     _v("BROKER_URL", str, "", "Carrier of the bus: redis:// or amqp://; empty: REDIS_URL."),
     _v("SHOP_URL", str, "", "Where shoppers reach the shop, in mails; empty: PROXY_PORT here."),
     _v("SHOP_NAME", str, "Ficus", "The shop's name in the admin and in mails."),
-    _v("SHOP_CURRENCY", str, "USD", "ISO 4217 code that prices and carts use."),
-    _v("PROXY_PORT", int, 8000, "Port of the front door, the one that shoppers use."),
+    _v("SHOP_CURRENCY", Currency, "USD", "ISO 4217 code that prices and carts use."),
+    _v("PROXY_PORT", Port, 8000, "Port of the front door, the one that shoppers use."),
     _v(
         "LOAD_BALANCERS",
         list,
@@ -52,7 +54,7 @@ EVERY_HOST: tuple[Variable, ...] = (
         "Networks before the front door whose X-Forwarded-* it believes.",
     ),
     _v("WEB_HOST", str, "127.0.0.1", "Where the web server listens; 0.0.0.0 in a container."),
-    _v("WEB_WORKERS", int, 2, "Web server processes."),
+    _v("WEB_WORKERS", Count, 2, "Web server processes."),
     _v(
         "TRUSTED_PROXIES",
         list,
@@ -61,9 +63,14 @@ EVERY_HOST: tuple[Variable, ...] = (
     ),
     _v("SERVICE_KEYS_DIR", str, "", "Keys that sign calls to other hosts; empty: in FICUS_HOME."),
     _v("SERVICE_TRUST", list, [], "Whose calls are answered: host=directory or address of keys."),
-    _v("WORKER_PROCESSES", int, 2, "Celery worker processes."),
+    _v("RPC_TRANSPORTS", list, [], "How modules are called, as payment=grpc; others: http."),
+    _v("GRPC_PORT", PortOrNone, 0, "Port where calls are answered over gRPC, too; 0: nowhere."),
+    _v("GRPC_THREADS", Count, 8, "Calls over gRPC at once; fewer than DATABASE_POOL_MAX."),
+    _v("GRPC_CERTIFICATE", str, "", "PEM file: this host's chain for gRPC; empty: no TLS."),
+    _v("GRPC_KEY", str, "", "PEM file: the private key of GRPC_CERTIFICATE."),
+    _v("WORKER_PROCESSES", Count, 2, "Celery worker processes."),
     _v("LOG_FORMAT", str, "console", "console or json."),
-    _v("LOG_LEVEL", str, "INFO", "DEBUG, INFO, WARNING or ERROR."),
+    _v("LOG_LEVEL", str, "INFO", "DEBUG, INFO, WARNING, ERROR or CRITICAL."),
 )
 
 

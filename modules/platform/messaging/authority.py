@@ -7,9 +7,10 @@ from typing import Any
 
 from modules.platform.contracts import Fenced, Moved
 from modules.platform.databases import installed_modules
+from modules.platform.databases.refusals import FENCED, MOVED
 
 _has_authority: Callable[[str], bool] = lambda module: True  # noqa: E731
-_refusal_states: set[str] = set()
+_refusal_states: set[str] = {FENCED, MOVED}
 
 
 def install_authority(has_authority: Callable[[str], bool]) -> None:

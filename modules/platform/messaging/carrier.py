@@ -17,6 +17,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from modules.platform.databases.aliases import ORIGIN, OWN
+from modules.platform.messaging import presence
 from modules.platform.messaging.broker import celery_settings as celery_settings
 from modules.platform.messaging.subscriptions import Announcement
 from modules.platform.messaging.wire import Batch, Receipt
@@ -24,6 +25,7 @@ from modules.platform.messaging.wire import Batch, Receipt
 log = structlog.get_logger(__name__)
 
 PATIENCE = 1.0  # seconds in which a worker answers that it is there
+ANNOUNCED_FOR = 60.0  # seconds: two of a relay's announcements
 
 
 class Carrier(Protocol):
@@ -50,7 +52,7 @@ class Carrier(Protocol):
         ...
 
     def has_worker(self, queue: str) -> bool:
-        """Whether somebody takes things from ``queue`` now. May take a second."""
+        """Whether somebody takes things from ``queue`` now. No takes two seconds."""
         ...
 
 
@@ -81,8 +83,11 @@ class CeleryCarrier:
         from modules.platform.messaging import tasks
 
         accepts = {name: list(versions) for name, versions in announcement.accepts.items()}
-        arguments = [announcement.source, announcement.consumer, accepts, announcement.start]
-        tasks.announce.apply_async(arguments, queue=ack_queue_of(announcement.source))
+        began = announcement.began
+        arguments = [announcement.source, announcement.consumer, accepts, announcement.start, began]
+        # An old one that turns up late would take back what the consumer has begun to hear since.
+        queue = ack_queue_of(announcement.source)
+        tasks.announce.apply_async(arguments, queue=queue, expires=ANNOUNCED_FOR)
 
     def fire(self, module: str) -> None:
         from modules.platform.messaging import tasks
@@ -93,6 +98,10 @@ class CeleryCarrier:
         task.apply_async(args, kwargs, queue=queue_of(module))
 
     def has_worker(self, queue: str) -> bool:
+        if presence.is_attended(queue, PATIENCE):
+            return True
+        # One that has its hands full does not come to the question; which queues it takes from it
+        # says all the same.
         inspected = current_app.control.inspect(timeout=PATIENCE).active_queues() or {}
         return any(one["name"] == queue for taken in inspected.values() for one in taken)
 

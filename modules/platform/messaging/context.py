@@ -26,6 +26,7 @@ def on_behalf_of(envelope: Envelope) -> Iterator[None]:
         traceparent=envelope.traceparent,
         correlation_id=envelope.correlation_id,
         causation_id=str(envelope.id),
+        asker=envelope.asker,
     )
     token = _envelope.set(envelope)
     try:
@@ -41,6 +42,7 @@ class Headers(msgspec.Struct, frozen=True, omit_defaults=True):
     traceparent: str | None = None
     correlation: str | None = None
     causation: str | None = None
+    asker: str | None = None
 
 
 _NONE = Headers()
@@ -53,6 +55,7 @@ def headers_now() -> str | None:
         traceparent=context.traceparent,
         correlation=context.correlation_id or context.request_id,
         causation=context.causation_id,
+        asker=context.asker,
     )
     return None if headers == _NONE else msgspec.json.encode(headers).decode()
 

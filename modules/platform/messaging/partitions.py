@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import structlog
-from django.db import OperationalError
+from django.db import InternalError, OperationalError
 
 from modules.platform.databases import atomic
 from modules.platform.messaging.database import execute, row, rows
@@ -62,13 +62,14 @@ def drop_acknowledged(module: str, *, retention: timedelta = RETENTION) -> list[
 def _drop(module: str, name: str) -> bool:
     """Drop one partition; False when somebody reads the outbox: next time, then.
 
-    Publishers queue behind the drop, so it waits 50 ms for its lock and no longer.
+    Publishers queue behind the drop, so it waits 50 ms for its lock and no longer. While the
+    module moves to another database its partitions are pinned: the other copy would miss it.
     """
     try:
         with atomic(module):
             execute(module, "SET LOCAL lock_timeout = '50ms'")
             execute(module, f"DROP TABLE {name}")
-    except OperationalError:
+    except (OperationalError, InternalError):
         return False
     log.info("bus.partition_dropped", module=module, partition=name)
     return True

@@ -28,6 +28,12 @@ WHERE (bus_subscription.types, bus_subscription.accepts)
 """
 _STARTS = {"earliest": "0::bigint", "head": "bus_horizon()"}
 
+# As if the lease had run out: it counts as sent again, so that an event that takes its worker with
+# it is alone before long.
+_AGAIN = """
+UPDATE bus_subscription SET sent_at = 'epoch'
+WHERE consumer = %s AND sent_at IS NOT NULL AND state IN ('new', 'live')
+"""
 _END = "UPDATE bus_subscription SET state = 'ended' WHERE consumer = %s AND state <> 'ended'"
 
 # A receipt never goes back: repeated and late ones change nothing.
@@ -55,12 +61,17 @@ RETURNING bus_head()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
-    """``consumer`` wants these ``types`` of ``source``, in the versions of ``accepts``."""
+    """``consumer`` wants these ``types`` of ``source``, in the versions of ``accepts``.
+
+    ``began``: a worker of the consumer has just begun, so what was on its way to one before it may
+    be lost.
+    """
 
     source: str
     consumer: str
     accepts: Mapping[str, tuple[int, ...]]
     start: registry.Start = "earliest"
+    began: bool = False
 
 
 def announcements(consumer: str) -> list[Announcement]:
@@ -82,6 +93,8 @@ def enter(announcement: Announcement) -> int:
     source, consumer = announcement.source, announcement.consumer
     if not announcement.accepts:
         return execute(source, _END, [consumer])
+    if announcement.began and execute(source, _AGAIN, [consumer]):
+        wake.wake(source)
     return execute(
         source,
         _ANNOUNCE.format(start=_STARTS[announcement.start]),

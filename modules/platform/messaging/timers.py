@@ -147,6 +147,7 @@ def _handle(fired: TimerFired, headers: str | None) -> None:
         traceparent=told.traceparent,
         correlation_id=told.correlation,
         causation_id=told.causation,
+        asker=told.asker,
     )
     with on_behalf_of(envelope):
         handler(fired)

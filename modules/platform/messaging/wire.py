@@ -33,6 +33,7 @@ class WireEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     traceparent: str | None = None
     correlationid: str | None = None
     causationid: str | None = None
+    asker: str | None = None
 
     @property
     def position(self) -> int:
@@ -56,6 +57,7 @@ class WireEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             traceparent=self.traceparent,
             correlation_id=self.correlationid or str(self.id),
             causation_id=self.causationid,
+            asker=self.asker,
         )
 
     def event(self, wanted: EventClass) -> Event:

@@ -17,7 +17,8 @@ from modules.platform.observability.metrics import observe_request
 log = structlog.get_logger("ficus.request")
 _SAFE_ID = re.compile(r"^[A-Za-z0-9._\-]{1,128}$")
 _TRACEPARENT = re.compile(r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
-QUIET = ("/livez", "/readyz", "/metrics", "/static/")
+# Asked every second or so by machines.
+QUIET = ("/livez", "/readyz", "/metrics", "/static/", "/registry/instances")
 # So much sooner than the front door we give up: our answer says what became of it, its 504 cannot.
 WAY_BACK = timedelta(milliseconds=100)
 MAX_DIGITS = 9  # of a deadline in milliseconds: 11 days

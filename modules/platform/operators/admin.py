@@ -16,6 +16,6 @@ admin.site.unregister(Group)
 class OperatorAdmin(ModuleAdmin):
     """Read-only: operators are made by their tokens."""
 
-    list_display = ("label", "is_superuser", "seen_at", "permitted_until")
+    list_display = ("label", "issuer", "is_superuser", "seen_at", "permitted_until")
     ordering = ("-seen_at",)
     search_fields = ("label",)

@@ -1,4 +1,4 @@
-"""Lets an operator in by a token: Django's authentication backend of hosts without accounts."""
+"""Lets an operator in by a token, and knows the operator of a session again."""
 
 from __future__ import annotations
 
@@ -11,35 +11,43 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.conf import settings
 from django.contrib.auth.backends import BaseBackend
 from django.core.cache import cache as seen
-from django.http import HttpRequest
 
 from modules.platform.keys import KeyRing, PublicKeys, ring_in
 from modules.platform.operators.models import Operator
-from modules.platform.operators.tokens import LIFE, Pass, TokenRefused, issuer_here, read
+from modules.platform.operators.tokens import (
+    LIFE,
+    Pass,
+    TokenRefused,
+    TokenUsed,
+    issuer_here,
+    read,
+)
 
 log = structlog.get_logger(__name__)
 
 
 class OperatorBackend(BaseBackend):
-    """``authenticate(request, operator_token=...)``: an Operator, or None for a bad token."""
-
-    def authenticate(  # type: ignore[override]
-        self, request: HttpRequest | None, *, operator_token: str = "", **_: object
-    ) -> Operator | None:
-        if not operator_token:
-            return None
-        try:
-            given = read(operator_token, host=settings.FICUS_HOST, find=_find)
-            _use_once(given)
-        except TokenRefused as error:
-            log.warning("operator.refused", reason=str(error))
-            return None
-        return _remember(given)
+    """Django's authentication backend of hosts without accounts. There is nothing to type in:
+    sessions are opened with ``admitted`` (``sessions.py``).
+    """
 
     def get_user(self, user_id: object) -> Operator | None:  # type: ignore[override]
         """The operator of a session; None as soon as nothing is permitted any more."""
         found = Operator.objects.filter(pk=user_id).first()
         return found if found is not None and found.is_active else None
+
+
+def admitted(token: str) -> tuple[Operator, Pass]:
+    """Whom the token lets in, and how; it is used up. Raises TokenRefused, which is logged."""
+    try:
+        given = read(token, host=settings.FICUS_HOST, find=_find)
+        _use_once(given)
+    except TokenRefused as error:
+        said = {"issuer": error.issuer, "kid": error.kid, "token": error.token_id}
+        log.warning("operator.refused", host=settings.FICUS_HOST, reason=str(error), **said)
+        raise
+    log.info("operator.admitted", operator=given.label, issuer=given.issuer, token=given.token_id)
+    return _remember(given), given
 
 
 def own_keys() -> KeyRing:
@@ -62,10 +70,12 @@ def _published(location: str) -> PublicKeys:
 
 
 def _use_once(given: Pass) -> None:
-    """A link that was read along the way opens no second session. Raises TokenRefused."""
+    """A token that was read along the way opens no second session. Raises TokenUsed."""
     # Longer than it is valid, leeway included.
     if not seen.add(f"operator-token:{given.token_id}", 1, timeout=2 * LIFE.total_seconds()):
-        raise TokenRefused("it was used before")
+        error = TokenUsed(f"it was used before; it is {given.label}'s")
+        error.issuer, error.token_id = given.issuer, given.token_id
+        raise error
 
 
 def _remember(given: Pass) -> Operator:
@@ -73,6 +83,7 @@ def _remember(given: Pass) -> Operator:
         pk=given.id,
         defaults={
             "label": given.label,
+            "issuer": given.issuer[:254],
             "permissions": list(given.permissions),
             "is_superuser": given.superuser,
             "permitted_until": given.until,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
@@ -19,6 +20,7 @@ class Operator(models.Model):
 
     id = models.UUIDField(primary_key=True, editable=False)
     label = models.CharField(max_length=254)
+    issuer = models.CharField(max_length=254, blank=True)  # of the last token
     is_superuser = models.BooleanField(default=False)
     permissions = ArrayField(models.CharField(max_length=150), default=list)
     permitted_until = models.DateTimeField()
@@ -42,6 +44,10 @@ class Operator(models.Model):
     @property
     def is_staff(self) -> bool:
         return self.is_active
+
+    def has_usable_password(self) -> bool:
+        """Whether the admin offers to change it: of the shop's staff, who do so at the shop."""
+        return bool(self.issuer == settings.SHOP_URL)
 
     def get_username(self) -> str:
         return self.label

@@ -36,7 +36,15 @@ class ShareForm(ReasonForm):
 class PlacementPage(ModuleAdmin):
     """Where each module's work is done."""
 
-    list_display = ("module", "percent", "revision", "changed_at", "actor", "reason")
+    list_display = (
+        "module",
+        "percent",
+        "revision",
+        "silent_since",
+        "changed_at",
+        "actor",
+        "reason",
+    )
     ordering = ("module",)
     actions = ("move",)
 

@@ -7,7 +7,7 @@ from django.apps import AppConfig
 
 class PlacementConfig(AppConfig):
     """Splits the ways that the modules have bound, where PLACE_MODULES says so: the others need
-    not look at the table.
+    not look at the table. And leads calls of modules that are not composed here to their hosts.
     """
 
     name = "modules.platform.placement"
@@ -18,7 +18,9 @@ class PlacementConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
+        from modules.platform.placement import elsewhere
         from modules.platform.placement.installing import install
 
+        elsewhere.install()
         if settings.PLACE_MODULES:
             install()

@@ -48,7 +48,10 @@ class AskedSource:
             rows = msgspec.json.decode(answer.content, type=Rows).placements
         except msgspec.MsgspecError as error:
             raise TableUnread(f"{self._url} answered no table: {error}") from error
-        return {row.module: Placed(percent=row.percent, revision=row.revision) for row in rows}
+        return {
+            row.module: Placed(percent=row.percent, revision=row.revision, attended=row.attended)
+            for row in rows
+        }
 
     def wait(self, seconds: float) -> None:
         time.sleep(seconds)

@@ -33,9 +33,12 @@ def is_in(bucket: int, percent: int) -> bool:
 def key_of(context: CallContext) -> bytes:
     """What the asker of a call is known by; empty for a call that belongs to no one and nothing.
 
-    Of an account its id, which is the ``sub`` of its access token, and so the front door's key; of
-    a guest the owner reference; else what the call is part of.
+    Whoever began it, by the front door's name for them, also in calls that events make long after.
+    Without it, for calls that began elsewhere than at the edge: an account's id, a guest's owner
+    reference, what the call is part of.
     """
+    if context.asker:
+        return context.asker.encode()
     actor = context.actor
     if actor.kind not in NOBODYS:
         if actor.id:

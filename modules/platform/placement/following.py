@@ -1,4 +1,7 @@
-"""Makes the front doors follow the table: at once when it changes, and when one was away."""
+"""Makes the front doors follow the table: at once when it changes, and when one was away.
+
+And watches whether the services' workers still take what they are given (``attending``).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ import time
 from collections.abc import Callable, Sequence
 
 import structlog
+from django.db import close_old_connections
 
+from modules.platform.placement.attending import Attendance
 from modules.platform.placement.doors import Door, Standing
 from modules.platform.placement.listening import TableSource
 from modules.platform.placement.placed import HERE, Placements
@@ -30,11 +35,13 @@ class Follower:
         self,
         doors: Callable[[], Sequence[Door]],
         source: Source | None = None,
+        attendance: Attendance | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._doors = doors
         self._source = source or TableSource()
+        self._attendance = attendance
         self._clock = clock
         self._told: Placements = {}
         self._look_at = 0.0
@@ -46,16 +53,21 @@ class Follower:
         while not stop.is_set():
             try:
                 self.turn()
+                if self._attendance is not None:
+                    self._attendance.turn(self._told)
                 self._source.wait(interval)
             except Exception as error:  # the database may be away, and comes back
                 if not is_away:
                     log.warning("placement.follower_waits", error=str(error).strip())
                 self._source.close()
+                close_old_connections()  # what wrote down who is silent may be broken, too
                 is_away = True
                 stop.wait(AGAIN)
             else:
                 is_away = False
         self._source.close()
+        if self._attendance is not None:
+            self._attendance.close()
 
     def turn(self) -> tuple[Standing, ...]:
         """Read the table and tell the doors, if it is time to; what they say. Raises psycopg's."""

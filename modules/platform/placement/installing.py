@@ -20,11 +20,12 @@ from modules.platform.discovery import (
     Role,
     Source,
 )
+from modules.platform.grpc_calls.ways import way_to
 from modules.platform.messaging.carrier import install_placement
 from modules.platform.placement.queueing import goes_to_service
 from modules.platform.placement.splitting import SplitRoute
 from modules.platform.placement.watching import Watcher, watcher
-from modules.platform.rpc import Chooser, RemoteRoute
+from modules.platform.rpc import Chooser
 
 FIRST_ANSWER = 2.0  # seconds
 
@@ -67,7 +68,7 @@ def install(chooser: Chooser | None = None, by: Watcher | None = None) -> None:
     Raises ImproperlyConfigured when one of them has not bound its port yet.
     """
     table = by or watcher()
-    remote = RemoteRoute(chooser or LeastLoaded(origin_instances(own_registry())))
+    instances = chooser or LeastLoaded(origin_instances(own_registry()))
     for module in placeable_modules():
         port = port_of(module)
         if port is None:
@@ -75,5 +76,6 @@ def install(chooser: Chooser | None = None, by: Watcher | None = None) -> None:
                 f"{module} has not bound its port: in INSTALLED_APPS, "
                 f"modules.platform.placement.apps.PlacementConfig comes after the modules' apps"
             )
-        route(port, SplitRoute(LocalRoute(implementation_of(port)), remote, table))
+        here, there = LocalRoute(implementation_of(port)), way_to(module, instances)
+        route(port, SplitRoute(here, there, table))
     install_placement(goes_to_service(table.of))

@@ -12,7 +12,8 @@ PERCENT = Gauge(
 )
 REVISION = Gauge(
     "ficus_placement_revision",
-    "Highest revision of the table that this process knows",
+    "Revision of the module's placement as known here; of the processes that go by it the lowest",
+    ["module"],  # processes that never ask have none, and do not count
     multiprocess_mode="livemin",
 )
 AGE = Gauge(
@@ -39,5 +40,11 @@ DOORS = Gauge(
     "ficus_placement_front_door_follows",
     "1 when the front door divides a module's requests as the table says",
     ["module", "door"],
+    multiprocess_mode="mostrecent",
+)
+SILENT = Gauge(
+    "ficus_placement_silent_seconds",
+    "For how long the service's workers have not answered; 0 when they do, or nothing is placed",
+    ["module"],
     multiprocess_mode="mostrecent",
 )

@@ -19,6 +19,9 @@ class Placement(models.Model):
     changed_at = models.DateTimeField(db_default=Now())
     actor = models.CharField(max_length=200)
     reason = models.CharField(max_length=500)
+    silent_since = models.DateTimeField(
+        null=True, editable=False, help_text="Since when the service's workers have not answered."
+    )
 
     class Meta:
         app_label = "placement"

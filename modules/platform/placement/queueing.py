@@ -1,7 +1,8 @@
 """Whose workers get a module's events and its other work: the monolith's, or the service's.
 
 Batches go by their partition. What is not divided (timers, retries, periodic and outside work)
-goes to the service once all of the module's work is its own.
+goes to the service once all of the module's work is its own. While the service's workers do not
+answer (``attending``), all of it is the monolith's: both work on the same data.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ def goes_to_service(of: Of) -> Callable[[str, int | None], bool]:
     """
 
     def decide(module: str, part: int | None) -> bool:
-        percent = of(module).percent
+        placed = of(module)
+        percent = placed.percent if placed.attended else 0
         if part is None or not percent:
             return percent == BUCKETS
         at_service = is_in(bucket_of_part(part, PARTS), percent)

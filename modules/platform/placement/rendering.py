@@ -26,10 +26,11 @@ def overview_table(report: Overview) -> Table:
     for name in ("module", "service", "revision", "instances", "front door"):
         found.add_column(name, no_wrap=True)
     found.add_column("last change", overflow="fold")
+    found.add_column("trouble", overflow="fold")
     for one in report.modules:
         counts = (str(one.revision), str(one.instances))
         last = f"{one.changed_at:%Y-%m-%d %H:%M:%S}, {one.actor}: " if one.changed_at else ""
-        said = (_doors_text(one.doors), last + one.reason)
+        said = (_doors_text(one.doors), last + one.reason, one.trouble)
         found.add_row(one.module, f"{one.percent} %", *counts, *said)
     return found
 

@@ -19,7 +19,9 @@ from modules.platform.placement.table import Entry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """One module. ``instances``: live ones that work on this host's data."""
+    """One module. ``instances``: live ones that work on this host's data. ``silent_since``: when
+    the service's workers had last been silent for too long; None while they answer.
+    """
 
     module: str
     percent: int
@@ -28,7 +30,19 @@ class Shown:
     actor: str
     reason: str
     instances: int
+    silent_since: datetime | None
     doors: tuple[Standing, ...]
+
+    @property
+    def trouble(self) -> str:
+        """What keeps the service from doing its share, in a few words; empty if nothing does."""
+        if not self.percent:
+            return ""
+        if not self.instances:
+            return "no live instance: all requests and calls are answered in the monolith"
+        if self.silent_since is not None:
+            return f"workers silent since {self.silent_since:%H:%M:%S}: events go to the monolith"
+        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +53,10 @@ class Overview:
 
     @property
     def has_differences(self) -> bool:
-        """Whether a front door does otherwise than the table says."""
-        return any(not door.follows for one in self.modules for door in one.doors)
+        """Whether a front door does otherwise than the table says, or a service cannot."""
+        return any(
+            one.trouble or any(not door.follows for door in one.doors) for one in self.modules
+        )
 
 
 def overview(module: str | None = None) -> Overview:
@@ -67,5 +83,6 @@ def _shown(module: str, entry: Entry | None, instances: int, asked: tuple[Door, 
         actor=entry.actor if entry else "",
         reason=entry.reason if entry else "",
         instances=instances,
+        silent_since=entry.silent_since if entry else None,
         doors=tuple(door.standing(module, placed) for door in asked),
     )

@@ -16,7 +16,7 @@ from modules.platform.placement.errors import PlacementChanged
 from modules.platform.placement.placed import HERE, Placed
 
 CHANNEL = "ficus_placement"
-ALL = "SELECT module, percent, revision FROM placement_placement"
+ALL = "SELECT module, percent, revision, silent_since IS NULL FROM placement_placement"
 # Changes take turns, so that a later revision is also committed later.
 _TURN = "SELECT pg_advisory_xact_lock(hashtext('ficus.placement'))"
 _SET = """
@@ -25,8 +25,16 @@ VALUES (%(module)s, %(percent)s, nextval('placement_revision'), clock_timestamp(
         %(actor)s, %(reason)s)
 ON CONFLICT (module) DO UPDATE SET
     percent = excluded.percent, revision = excluded.revision, changed_at = excluded.changed_at,
-    actor = excluded.actor, reason = excluded.reason
+    actor = excluded.actor, reason = excluded.reason, silent_since = NULL
 RETURNING revision
+"""
+# Of the share that was found silent, and of no later one.
+_SILENT = """
+UPDATE placement_placement
+SET silent_since = CASE WHEN %(silent)s THEN clock_timestamp() END
+WHERE module = %(module)s AND revision = %(revision)s
+AND (silent_since IS NOT NULL) <> %(silent)s
+RETURNING module
 """
 _LOG = """
 INSERT INTO placement_change (revision, module, before, after, changed_at, actor, reason)
@@ -34,7 +42,8 @@ VALUES (%(revision)s, %(module)s, %(before)s, %(percent)s, clock_timestamp(),
         %(actor)s, %(reason)s)
 """
 _ENTRIES = """
-SELECT module, percent, revision, changed_at, actor, reason FROM placement_placement
+SELECT module, percent, revision, changed_at, actor, reason, silent_since
+FROM placement_placement
 """
 
 
@@ -48,6 +57,7 @@ class Entry:
     changed_at: datetime
     actor: str
     reason: str
+    silent_since: datetime | None
 
 
 def placements() -> dict[str, Placed]:
@@ -57,7 +67,10 @@ def placements() -> dict[str, Placed]:
 
 def read(rows: Sequence[Sequence[Any]]) -> dict[str, Placed]:
     """The rows of ``ALL``."""
-    return {m: Placed(percent=percent, revision=revision) for m, percent, revision in rows}
+    return {
+        module: Placed(percent=percent, revision=revision, attended=attended)
+        for module, percent, revision, attended in rows
+    }
 
 
 def entries() -> dict[str, Entry]:
@@ -66,7 +79,7 @@ def entries() -> dict[str, Entry]:
     return {one.module: one for one in found}
 
 
-_FIELDS = ("module", "percent", "revision", "changed_at", "actor", "reason")
+_FIELDS = ("module", "percent", "revision", "changed_at", "actor", "reason", "silent_since")
 
 
 def swap(
@@ -86,8 +99,23 @@ def swap(
         said = {"module": module, "percent": percent, "actor": actor, "reason": reason}
         [(revision,)] = _rows(_SET, said)
         _done(_LOG, said | {"revision": revision, "before": before.percent})
-        _rows("SELECT pg_notify(%(channel)s, %(module)s)", {"channel": CHANNEL, "module": module})
+        _tell(module)
         return before, Placed(percent=percent, revision=revision)
+
+
+def note_silence(module: str, *, revision: int, silent: bool) -> bool:
+    """Write down whether the service's workers are silent at ``revision``; whether that is news."""
+    with transaction.atomic(using=DEFAULT_DB_ALIAS):
+        said = {"module": module, "revision": revision, "silent": silent}
+        is_news = bool(_rows(_SILENT, said))
+        if is_news:
+            _tell(module)
+    return is_news
+
+
+def _tell(module: str) -> None:
+    """Wake whoever listens, with the commit."""
+    _rows("SELECT pg_notify(%(channel)s, %(module)s)", {"channel": CHANNEL, "module": module})
 
 
 def _rows(sql: str, values: dict[str, Any]) -> list[Sequence[Any]]:

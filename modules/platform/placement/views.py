@@ -14,7 +14,10 @@ from modules.platform.placement.wire import Row, Rows
 def _list(request: HttpRequest) -> HttpResponse:
     check_reader(request)
     found = sorted(table.placements().items())
-    rows = tuple(Row(module=m, percent=p.percent, revision=p.revision) for m, p in found)
+    rows = tuple(
+        Row(module=module, percent=one.percent, revision=one.revision, attended=one.attended)
+        for module, one in found
+    )
     return HttpResponse(msgspec.json.encode(Rows(rows)), content_type="application/json")
 
 

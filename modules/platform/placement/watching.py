@@ -151,7 +151,7 @@ class Watcher:
     def _tell(self, found: Placements) -> None:
         for module, placed in found.items():
             PERCENT.labels(module).set(placed.percent)
-        REVISION.set(max((placed.revision for placed in found.values()), default=0))
+            REVISION.labels(module).set(placed.revision)
 
 
 _watcher: Watcher | None = None

@@ -14,6 +14,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     module: str
     percent: Annotated[int, Meta(ge=0, le=100)]
     revision: Annotated[int, Meta(ge=0)]
+    attended: bool = True
 
 
 class Rows(msgspec.Struct, frozen=True):

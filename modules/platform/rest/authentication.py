@@ -16,6 +16,9 @@ Verifier = Callable[[str], Actor | None]
 # Installed by the module that knows identity: first one that recognises the credential wins.
 _verifiers: list[Verifier] = []
 MAX_CREDENTIAL = 4096  # characters; longer ones are refused unread
+TOKEN_DOTS = 2  # in an access token; an API key has none
+# In this order, as the shop tells its front door.
+OPAQUE = ("authorization", "api-key", "cart-token")
 
 
 def install_verifier(verifier: Verifier) -> None:
@@ -30,6 +33,24 @@ def install_verifier(verifier: Verifier) -> None:
 def guest_owner(cart_token: str) -> str:
     """The owner reference of whoever holds ``cart_token``."""
     return f"guest:{hashlib.sha256(cart_token.encode()).hexdigest()}"
+
+
+def asker_of(request: Request, actor: Actor) -> str | None:
+    """By what name the front door knows whoever asks; None for somebody who shows nothing.
+
+    An account's id where an access token says it. Of anything else, which only we can verify, its
+    digest: ``Authorization``, ``Api-Key``, ``Cart-Token``, whichever comes first. The rule is the
+    front door's (``strangler_proxy/auth/authenticator.py``, which imports nothing of this).
+    """
+    header = request.META.get("HTTP_AUTHORIZATION", "")
+    if header and header.count(".") == TOKEN_DOTS:
+        return actor.id or None
+    for name in OPAQUE:
+        value = request.META.get(f"HTTP_{name.upper().replace('-', '_')}", "")
+        if value:
+            told = f"{name}:{value}".encode("latin-1", "replace")
+            return f"opaque:{hashlib.blake2b(told, digest_size=16).hexdigest()}"
+    return None
 
 
 class ApiAuthentication(BaseAuthentication):

@@ -19,4 +19,12 @@ class IdempotencyRecord(models.Model):
 
     class Meta:
         db_table = "idempotency_record"
-        indexes = [models.Index(fields=["started_at"], name="idempotency_started")]
+        indexes = [
+            models.Index(fields=["started_at"], name="idempotency_started"),
+            # Few at any moment: an extraction frees them within its pause.
+            models.Index(
+                fields=["digest"],
+                condition=models.Q(answered_at__isnull=True),
+                name="idempotency_running",
+            ),
+        ]

@@ -15,6 +15,7 @@ from modules.platform.contracts import (
     current_context,
     deadline_in,
 )
+from modules.platform.rest.authentication import asker_of
 from modules.platform.rest.requests import ApiRequest
 
 
@@ -28,5 +29,7 @@ def serving(request: ApiRequest, *, limit: timedelta) -> Iterator[None]:
     asked = request.META.get("HTTP_REQUEST_TIMEOUT", "")
     if asked.isascii() and asked.isdigit():
         limit = min(limit, timedelta(seconds=int(asked[:6])))
-    with call_context(replace(current_context(), actor=request.actor)), deadline_in(limit):
+    asker = asker_of(request, request.actor)
+    context = replace(current_context(), actor=request.actor, asker=asker)
+    with call_context(context), deadline_in(limit):
         yield

@@ -1,4 +1,4 @@
-"""One call of another host, from its arguments to its value or error.
+"""One call of another host, from its arguments to its value or error, whatever carries it.
 
 What is repeated: an attempt that reached nobody, was cut off, or was answered 502, 503 or 504 by
 something in between (commands carry an idempotency key and queries change nothing, so each may be
@@ -11,12 +11,11 @@ failures: nothing was done there, and the same command is sent again until the d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-import structlog
-
+from modules.platform.binding import Method
 from modules.platform.contracts import (
     CallContext,
     ContractError,
@@ -26,21 +25,20 @@ from modules.platform.contracts import (
     Unavailable,
     current_context,
 )
-from modules.platform.contracts.codec import CodecError, decode
 from modules.platform.discovery import Instance
 from modules.platform.resilience import (
     BulkheadFull,
-    CircuitBreaker,
     CircuitOpen,
     Deadline,
     RetryPolicy,
     SwitchedOff,
     retry,
 )
+from modules.platform.rpc.answers import value_in
 from modules.platform.rpc.calls import Calls
+from modules.platform.rpc.carriers import Carrier, Told
 from modules.platform.rpc.choosing import Chooser
 from modules.platform.rpc.errors import (
-    CallMisunderstood,
     CallRefused,
     ErrorNotUnderstood,
     MethodSwitchedOff,
@@ -49,45 +47,29 @@ from modules.platform.rpc.errors import (
     ModuleResting,
     ModuleUnreachable,
 )
-from modules.platform.rpc.metrics import OPENED, RESENT
-from modules.platform.rpc.tokens import issue
-from modules.platform.rpc.transport import Answer, NoAnswer
-from modules.platform.rpc.wire import (
-    DEADLINE,
-    OUTCOME,
-    Outcome,
-    Raised,
-    Refused,
-    Wire,
-    headers_of,
-    rebuilt,
-)
-
-log = structlog.get_logger(__name__)
+from modules.platform.rpc.metrics import RESENT
+from modules.platform.rpc.sending import Sender, tells_of_failure
+from modules.platform.rpc.transport import NoAnswer
+from modules.platform.rpc.wire import Outcome
 
 # A fence stands for 10 to 100 ms: ask early, then less and less often.
 FENCE = RetryPolicy(attempts=1, base=0.02, longest=0.25)
-# Less time than this says nothing about an instance that did not answer within it.
-TELLING = 1.0  # seconds
-IN_BETWEEN = frozenset({502, 503, 504})  # statuses of gateways: the module has not been asked
 NEW_KEY = 1.1  # seconds until the other host looks again for a key that it does not know
 
-_raised = msgspec.json.Decoder(Raised)
-_refused = msgspec.json.Decoder(Refused)
 
-
-def perform(wire: Wire, chooser: Chooser, calls: Calls, body: bytes) -> Any:
-    """Call ``wire.method`` with the packed arguments ``body``.
+def perform(method: Method, carriers: Sequence[Carrier], chooser: Chooser, calls: Calls) -> Any:
+    """Call ``method`` with the arguments that ``carriers`` hold; the one to prefer is the first,
+    the last reaches every instance.
 
     Raises the contract's errors, and those of ``rpc.errors``.
     """
-    module, name = wire.method.module, wire.method.full_name
+    module, name = method.module, method.full_name
     context = current_context()
     deadline = _deadline_of(context, calls.policy.timeout_of(name))
     try:
         calls.switches.check(name)
         with calls.bulkhead(module).enter(timeout=deadline.remaining()):
-            return _Call(wire, chooser, calls, body, context, deadline).made()
+            return Call(method, carriers, chooser, calls, context, deadline).made()
     except SwitchedOff as error:
         raise MethodSwitchedOff(module=module, method=name, reason=error.reason) from error
     except BulkheadFull as error:
@@ -102,29 +84,29 @@ def _deadline_of(context: CallContext, limit: float) -> Deadline:
     return Deadline.within((context.deadline - datetime.now(UTC)).total_seconds())
 
 
-class _Call:
+class Call:
     """One call with all its attempts."""
 
     def __init__(
         self,
-        wire: Wire,
+        method: Method,
+        carriers: Sequence[Carrier],
         chooser: Chooser,
         calls: Calls,
-        body: bytes,
         context: CallContext,
         deadline: Deadline,
     ) -> None:
-        self._wire, self._chooser, self._calls = wire, chooser, calls
-        self._body, self._context, self._deadline = body, context, deadline
-        self._module, self._name = wire.method.module, wire.method.full_name
-        self._path = f"/rpc/{self._module}/{wire.method.name}"
-        self._headers = headers_of(context)
+        self._method = method
+        self._chooser, self._calls, self._deadline = chooser, calls, deadline
+        self._sender = Sender(method, carriers, calls, context, deadline)
+        self._module, self._name = method.module, method.full_name
         self._avoid: set[str] = set()
         self._said: ContractError | None = None  # the module's last word, if it has spoken
         self._cause = ""  # the code of what made the last attempt fail
         self._key_waited_for = False
 
     def made(self) -> Any:
+        """The value. Raises the contract's errors, and those of ``rpc.errors``."""
         return retry(
             self._through_fences,
             policy=self._calls.policy.retries,
@@ -140,7 +122,7 @@ class _Call:
             return False
         if not isinstance(error, ContractError) or not error.retryable:
             return False
-        return not self._wire.method.is_command or _is_platforms(error)
+        return not self._method.is_command or _is_platforms(error)
 
     def _through_fences(self) -> Any:
         """One attempt, sent again while the module says that it is moving."""
@@ -176,32 +158,13 @@ class _Call:
             raise
 
     def _attempted(self) -> Any:
-        one, breaker, ticket = self._chosen()
-        failed: bool | None = None  # None: it says nothing about the instance
-        try:
-            answer = self._sent_to(one)
-            failed = answer.header(OUTCOME) in ("", Outcome.FAILED)
-            return self._read(answer, one)
-        except NoAnswer as error:
-            failed = True if error.in_time or self._had_time else None
-            self._avoid.add(one.id)
-            if error.sent:
-                self._said = None  # since then more may have become of it
-            raise self._translated(error) from error
-        finally:
-            _settle(breaker, ticket, failed, one)
-            self._chooser.done(one, failed=bool(failed))
-
-    def _chosen(self) -> tuple[Instance, CircuitBreaker, int]:
-        """An instance that is not left alone. Raises ModuleResting when all of them are."""
+        """At the first instance that is not left alone. Raises ModuleResting when all are."""
         resting = set[str]()
         while True:
             one = self._choose(self._avoid | resting)
-            breaker = self._calls.breaker(one)
             try:
-                return one, breaker, breaker.enter()
+                return self._asked(one)
             except CircuitOpen as error:
-                self._chooser.done(one)
                 if one.id in resting:
                     raise ModuleResting(
                         module=self._module, method=self._name, retry_after=error.retry_after
@@ -214,71 +177,41 @@ class _Call:
         except Unavailable as error:
             raise self._unreachable("no instance is known") from error
 
-    def _sent_to(self, one: Instance) -> Answer:
-        """Raises NoAnswer."""
-        calls, left = self._calls, self._deadline.remaining()
-        if left <= 0:
-            raise NoAnswer("no time is left", sent=False, in_time=False)
-        self._had_time = left >= TELLING
-        token = issue(
-            calls.keys.signing(),
-            issuer=calls.issuer,
-            call=self._name,
-            body=self._body,
-            actor=self._context.actor,
-            now=calls.clock(),
-        )
-        headers = [
-            *self._headers,
-            (b"Authorization", b"Bearer " + token.encode()),
-            (DEADLINE.encode(), b"%d" % max(1, int(left * 1000))),
-        ]
-        address = calls.address(one.url, self._path)
-        return calls.transport.post(address, headers, self._body, self._deadline)
+    def _asked(self, one: Instance) -> Any:
+        """Raises CircuitOpen when it is left alone."""
+        failed = False
+        try:
+            told, carrier, url = self._sender.told_by(one)
+            failed = tells_of_failure(told)
+            return self._read(told, carrier, url, one)
+        except NoAnswer as error:
+            failed = self._sender.is_to_blame(error)
+            self._avoid.add(one.id)
+            raise self._translated(error) from error
+        finally:
+            self._chooser.done(one, failed=failed)
 
     def _translated(self, error: NoAnswer) -> ContractError:
+        if error.sent:
+            self._said = None  # since then more may have become of it
         if self._said is not None:
             return self._said  # it says more than that it could not be asked again
         if error.in_time:
             return self._unreachable(str(error))
         return DeadlineExceeded(method=self._name)
 
-    def _read(self, answer: Answer, one: Instance) -> Any:
+    def _read(self, told: Told, carrier: Carrier, url: str, one: Instance) -> Any:
         try:
-            match answer.header(OUTCOME):
-                case Outcome.ANSWERED:
-                    return decode(answer.body, self._wire.method.returns)
-                case Outcome.RAISED:
-                    raise self._error(_raised.decode(answer.body), one)
-                case Outcome.REFUSED:
-                    raise self._refusal(answer.status, _refused.decode(answer.body))
-                case Outcome.FAILED:
-                    raise ModuleFailed(module=self._module, method=self._name)
-        except (CodecError, msgspec.MsgspecError) as error:
-            raise CallMisunderstood(self._name, "bad_answer", str(error)) from error
-        self._avoid.add(one.id)
-        if answer.status in IN_BETWEEN:
-            raise self._unreachable(f"{one.url} answered {answer.status}")
-        if answer.status >= 500:
-            raise ModuleFailed(module=self._module, method=self._name)
-        detail = f"{one.url} answered {answer.status}, and not as a host of modules does"
-        raise CallMisunderstood(self._name, "no_host", detail)
-
-    def _error(self, told: Raised, one: Instance) -> ContractError:
-        error = rebuilt(told)
-        if error is None:
-            kind = f"{told.module}.{told.type}"
-            return ErrorNotUnderstood(module=self._module, method=self._name, error=kind)
-        if isinstance(error, Moved):
-            self._avoid.add(one.id)
-        if isinstance(error, Unavailable):
-            self._said = error
-        return error
-
-    def _refusal(self, status: int, told: Refused) -> CallRefused | CallMisunderstood:
-        kind = CallRefused if status == 401 else CallMisunderstood
-        log.error("rpc.call_refused", call=self._name, reason=told.reason, detail=told.detail)
-        return kind(self._name, told.reason, told.detail)
+            return value_in(told, self._method, carrier, url)
+        except ContractError as error:
+            if not told.outcome or isinstance(error, Moved):
+                self._avoid.add(one.id)
+            is_its_own = told.outcome == Outcome.RAISED and not isinstance(
+                error, ErrorNotUnderstood
+            )
+            if is_its_own and isinstance(error, Unavailable):
+                self._said = error
+            raise
 
     def _unreachable(self, reason: str) -> ModuleUnreachable:
         return ModuleUnreachable(module=self._module, method=self._name, reason=reason)
@@ -287,14 +220,3 @@ class _Call:
 def _is_platforms(error: ContractError) -> bool:
     """Not of a module's own contract: of ours here, or one of the kinds as such."""
     return type(error).__module__.startswith("modules.platform.")
-
-
-def _settle(breaker: CircuitBreaker, ticket: int, failed: bool | None, one: Instance) -> None:
-    if failed is None:
-        breaker.forget(ticket)
-        return
-    closed = breaker.opened_at is None
-    breaker.leave(ticket, failed=failed)
-    if closed and breaker.opened_at is not None:
-        OPENED.labels(one.module).inc()
-        log.warning("rpc.instance_left_alone", module=one.module, instance=one.id, url=one.url)

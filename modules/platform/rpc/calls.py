@@ -93,11 +93,11 @@ class Calls:
         self._budgets: dict[str, RetryBudget] = {}
         self._addresses: dict[tuple[str, str], Address] = {}
 
-    def breaker(self, one: Instance) -> CircuitBreaker:
-        """Of ``one`` at its present address: what moved elsewhere begins anew."""
+    def breaker(self, one: Instance, url: str) -> CircuitBreaker:
+        """Of ``one`` at ``url``: each of its ways has one, and what moved elsewhere begins anew."""
         return self._kept(
             self._breakers,
-            f"{one.id} {one.url}",
+            f"{one.id} {url}",
             lambda: CircuitBreaker(one.id, self.policy.breaker),
         )
 

@@ -20,6 +20,11 @@ CALL_SECONDS = Histogram(
 RESENT = Counter(
     "ficus_rpc_resent_total", "Times a call was sent again, by cause", ["call", "cause"]
 )
+CARRIED = Counter(
+    "ficus_rpc_carried_total",
+    "Attempts of calls that gRPC is chosen for, by how they went",
+    ["module", "transport"],
+)
 OPENED = Counter(
     "ficus_rpc_breaker_opened_total", "Times an instance was left alone for failing", ["module"]
 )

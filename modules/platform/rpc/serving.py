@@ -29,6 +29,7 @@ from modules.platform.rpc.tokens import (
 )
 from modules.platform.rpc.trust import Trust
 from modules.platform.rpc.wire import (
+    ASKER,
     CAUSATION,
     CORRELATION,
     DEADLINE,
@@ -43,10 +44,11 @@ from modules.platform.rpc.wire import (
 log = structlog.get_logger(__name__)
 
 _ID = re.compile(r"[A-Za-z0-9._\-]{1,128}")
+_ASKER = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
 _TRACE = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _META = {
     name: f"HTTP_{name.upper().replace('-', '_')}"
-    for name in (REQUEST_ID, DEADLINE, TRACEPARENT, CORRELATION, CAUSATION)
+    for name in (REQUEST_ID, DEADLINE, TRACEPARENT, CORRELATION, CAUSATION, ASKER)
 }
 # So much sooner than the caller we give up: our answer says what became of it.
 WAY_BACK = 0.1  # of the time it gives us
@@ -160,6 +162,7 @@ def context_of(meta: Mapping[str, str], claims: Claims) -> CallContext:
         traceparent=_wellformed(_TRACE, meta.get(_META[TRACEPARENT])),
         correlation_id=_wellformed(_ID, meta.get(_META[CORRELATION])) or request_id,
         causation_id=_wellformed(_ID, meta.get(_META[CAUSATION])),
+        asker=_wellformed(_ASKER, meta.get(_META[ASKER])),
     )
 
 

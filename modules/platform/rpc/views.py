@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from modules.platform.keys import jwk_set, ring_in
+from modules.platform.rest.forwarded import address_of
 from modules.platform.rpc import settings
 from modules.platform.rpc.metrics import REFUSED
 from modules.platform.rpc.serving import Refusal, Reply, context_of, door_of, gate, refusal
@@ -30,10 +31,11 @@ def call(request: HttpRequest, module: str, method: str) -> HttpResponse:
         return _response(_answered(request, module, method))
     except TokenRefused as error:
         detail = f"The token is refused: {error.detail}."
-        facts = {"issuer": error.issuer, "kid": error.kid}
+        facts = {"issuer": error.issuer, "kid": error.kid, "peer": address_of(request)}
         return _response(_refused(name, 401, error.reason, detail, **facts))
     except Refusal as error:
-        return _response(_refused(name, error.status, error.reason, error.detail))
+        told = _refused(name, error.status, error.reason, error.detail, peer=address_of(request))
+        return _response(told)
     except Exception:  # of ours, not of the implementation: settings, keys
         log.exception("rpc.failed", call=name)
         return _response(Reply(500, Outcome.FAILED))

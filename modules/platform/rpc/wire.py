@@ -25,6 +25,7 @@ REQUEST_ID = "X-Request-Id"
 TRACEPARENT = "traceparent"
 CORRELATION = "Ficus-Correlation-Id"
 CAUSATION = "Ficus-Causation-Id"
+ASKER = "Ficus-Asker"
 CONTENT_TYPE = "application/json"
 # Only what stands in contracts may be named by another host and looked up here.
 _CONTRACT = re.compile(
@@ -64,6 +65,7 @@ class Wire:
 
     def __init__(self, method: Method) -> None:
         self.method = method
+        self.path = f"/rpc/{method.module}/{method.name}"
         fields = [
             (name, Union[hint, msgspec.UnsetType], msgspec.UNSET)  # noqa: UP007
             if name in method.optional
@@ -138,13 +140,13 @@ def headers_of(context: CallContext) -> list[tuple[bytes, bytes]]:
         (TRACEPARENT, context.traceparent),
         (CORRELATION, context.correlation_id),
         (CAUSATION, context.causation_id),
+        (ASKER, context.asker),
     )
-    named = [
+    return [
         (name.encode(), value.encode())
         for name, value in given
         if value and value.isascii() and value.isprintable()  # no line ends: it is a header
     ]
-    return [(b"Content-Type", CONTENT_TYPE.encode()), *named]
 
 
 def refused(reason: str, detail: str) -> bytes:

@@ -64,7 +64,13 @@ class GaveUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expired:
-    """The deadline of the present phase passed."""
+    """The deadline of the present phase passed.
+
+    ``errors``: why the forward commands that are still pending did not succeed so far, by kind:
+    the code of the last error. A command that was never tried is not in it.
+    """
+
+    errors: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from random import SystemRandom
 
 FIRST = 0.5  # seconds
 LONGEST = 300.0  # seconds
+LONGEST_AWAY = 15.0  # seconds, while somebody waits for a module that does not answer
 PATIENCE = timedelta(hours=24)  # for compensations
 # A refusal may be the other module's passing state (a capture in flight), so not at the first.
 REFUSALS = 5
@@ -14,12 +15,12 @@ REFUSALS = 5
 _random = SystemRandom()
 
 
-def backoff(attempts: int) -> timedelta:
-    """Uniform between half and all of min(300 s, 0.5 s * 2^(n-1)).
+def backoff(attempts: int, *, longest: float = LONGEST) -> timedelta:
+    """Uniform between half and all of min(``longest`` seconds, 0.5 s * 2^(n-1)).
 
     Half at least: the first retry of a payment whose answer is unknown must not come at once.
     """
-    ceiling = min(LONGEST, FIRST * 2.0 ** min(attempts - 1, 20))
+    ceiling = min(longest, FIRST * 2.0 ** min(attempts - 1, 20))
     return timedelta(seconds=_random.uniform(ceiling / 2, ceiling))
 
 

@@ -14,22 +14,25 @@ from modules.platform.contracts import (
     SYSTEM,
     CallContext,
     ContractError,
+    Unavailable,
     call_context,
     deadline_in,
 )
 from modules.platform.messaging.crashpoints import crash_point
 from modules.platform.sagas import metrics, store
 from modules.platform.sagas.clock import Clock, utc_now
-from modules.platform.sagas.decisions import Answered, Expired, GaveUp, Refused, SagaEvent
+from modules.platform.sagas.decisions import Answered, GaveUp, Refused, SagaEvent
 from modules.platform.sagas.definition import Call, Definition, definition_of
 from modules.platform.sagas.recording import record
-from modules.platform.sagas.retries import backoff
+from modules.platform.sagas.retries import LONGEST_AWAY, backoff
 from modules.platform.sagas.saga import (
+    Delay,
     Saga,
     Step,
     StepState,
     answered,
     expired,
+    expiry,
     failed,
     refused,
 )
@@ -160,14 +163,20 @@ def _fail(
         code=code,
         detail=detail,
         final=final,
-        delay=backoff,
+        delay=_delay(step, error),
         now=now,
     )
     return after, GaveUp(kind=step.kind, code=code, detail=detail)
 
 
+def _delay(step: Step, error: Exception) -> Delay:
+    """A module that is away is asked again soon: it costs little, and somebody is waiting."""
+    is_away = isinstance(error, Unavailable) and not step.undoes
+    return partial(backoff, longest=LONGEST_AWAY) if is_away else backoff
+
+
 def _expire(now: datetime, saga: Saga, definition: Definition) -> tuple[Saga, SagaEvent | None]:
-    return expired(saga, definition, now), Expired()
+    return expired(saga, definition, now), expiry(saga)
 
 
 def _described(error: Exception) -> tuple[str, str]:

@@ -51,6 +51,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str = ""
     note: str = ""  # what a person did to it, and why
 
+    @property
+    def code(self) -> str:
+        """The code of the last error; empty where there was none."""
+        return self.error.partition(": ")[0]
+
     def is_due(self, now: datetime) -> bool:
         return self.state is StepState.PENDING and (self.next_at is None or self.next_at <= now)
 
@@ -183,7 +188,13 @@ def expired(saga: Saga, definition: Definition, now: datetime) -> Saga:
     if saga.deadline_at is None or saga.deadline_at > now:
         return saga
     told = replace(saga, deadline_at=None)
-    return advance(told, definition, Expired(), now)
+    return advance(told, definition, expiry(saga), now)
+
+
+def expiry(saga: Saga) -> Expired:
+    """What ``decide`` is told when the saga's deadline has passed."""
+    waiting = [step for step in saga.steps if step.state is StepState.PENDING and not step.undoes]
+    return Expired(errors={step.kind: step.code for step in waiting if step.error})
 
 
 def settled(

@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 
+from tests import plain
+
 KEY = "sk_test_ficus"
 CARDS = {
     "ok": "4242424242424242",
@@ -73,7 +75,7 @@ class LocalStripe:
 
     def ask(self, method: str, path: str, form: dict[str, str] | None = None) -> Any:
         headers = {"Authorization": f"Bearer {KEY}"}
-        answer = httpx.request(method, self.url + path, data=form, headers=headers, timeout=10)
+        answer = plain.request(method, self.url + path, data=form, headers=headers, timeout=10)
         return json.loads(answer.raise_for_status().content or b"null")
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:

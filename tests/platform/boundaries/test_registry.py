@@ -62,6 +62,20 @@ def test_foreign_key_into_another_module(planted: SimpleNamespace, kind: Any) ->
     assert found.line
 
 
+def test_foreign_key_of_the_control_plane(planted: SimpleNamespace) -> None:
+    """It moves the modules' tables, and has its own in a schema of its own."""
+
+    class Watched(models.Model):
+        payment = models.ForeignKey(planted.Payment, models.CASCADE, related_name="+")
+
+        class Meta:
+            app_label = "extraction"
+
+    (found,) = registry.check_relations([Watched])
+
+    assert found.fact == "extraction.Watched.payment is a ForeignKey to payment.Payment"
+
+
 def test_many_to_many_into_another_module(planted: SimpleNamespace) -> None:
     """Its hidden table is in neither schema."""
 
@@ -169,6 +183,8 @@ def _receiver(module: str) -> Any:
         ("modules.orders.handlers", True, "receives post_save of every model"),
         ("modules.payment.service", False, ""),
         ("modules.platform.backoffice.admin", True, ""),
+        ("modules.extraction.showing", False, "receives post_save of payment.Payment"),
+        ("modules.extraction.showing", True, "receives post_save of every model"),
         ("axes.signals", True, ""),
     ],
 )

@@ -60,6 +60,7 @@ def sandbox(settings: Any) -> Iterator[Sandbox]:
     for alias in made.modules:  # not "default", which is the other tests' too
         connections.settings[alias] = {**template, **made_settings[alias], "NAME": made.name}
     settings.FICUS_MODULES = ("accounts", *made.modules)
+    settings.FICUS_CONTROL_PLANE = ()
     settings.DATABASE_ROLES = True
     yield made
     for alias in made.modules:
@@ -228,6 +229,7 @@ def _command(*arguments: str) -> tuple[int, dict[str, Any], str]:
 def only_these(sandbox: Sandbox, settings: Any) -> Sandbox:
     """The command sees the sandbox's modules only."""
     settings.FICUS_MODULES = sandbox.modules
+    settings.FICUS_CONTROL_PLANE = ()
     return sandbox
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from modules.platform.discovery import registry
 from modules.platform.discovery.announcer import UNREADY, Announced, Announcer
 from modules.platform.discovery.client import RegistryClient
 from modules.platform.discovery.models import AnnouncedContract, RegisteredInstance
-from modules.platform.discovery.probe import Health, ReadinessProbe
+from modules.platform.discovery.probe import Health, ListeningProbe, ReadinessProbe
 from modules.platform.discovery.registry import State
 from modules.platform.discovery.registry_source import RegistrySource
 from modules.platform.resilience.retrying import RetryPolicy
@@ -254,3 +255,30 @@ def test_probe_of_what_is_no_host(elsewhere: Callable[[int, str], str]) -> None:
     gone = ReadinessProbe("http://127.0.0.1:1")()
     assert not gone.ready
     assert "127.0.0.1:1/readyz" in gone.waiting_for
+
+
+def test_grpc_is_announced_while_it_answers(client: RegistryClient) -> None:
+    """It may begin later than the rest of its host, be away for a while, and come back; the host
+    is listed all the time.
+    """
+    answers = [False, False, True, True, False]
+    url = "grpc://127.0.0.1:9101"
+    announced = Announced(id="payment-1", said=said(grpc_url=url))
+    announcer = Announcer(announced, client, probe=Host(), has_grpc=lambda: answers.pop(0))
+    listed = []
+    while answers:
+        announcer.turn()
+        (one,) = registry.live("payment")
+        listed.append(one.grpc_url)
+    assert listed == ["", "", url, url, ""]
+
+
+def test_who_listens_is_seen_without_a_word() -> None:
+    """A port that is listened on, one that is not, and what is no address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert ListeningProbe(f"127.0.0.1:{port}")()
+    assert not ListeningProbe(f"127.0.0.1:{port}")()
+    for wrong in ("9101", "localhost:", "localhost:many"):
+        with pytest.raises(ValueError, match="host:port"):
+            ListeningProbe(wrong)

@@ -39,11 +39,12 @@ def test_list_shows_everybody_and_pipes_as_json() -> None:
     assert _run(Registry, "list")[1] == "Nobody has registered.\n"
     registry.register("payment-1", said(capacity=4, version="1.2"), issuer="payment")
     registry.heartbeat("payment-1", issuer="payment", in_flight=3)
-    registry.register("n-1", said(module="notification"), issuer="notification")
+    grpc_url = "grpc://10.0.0.7:9101"
+    registry.register("n-1", said(module="notification", grpc_url=grpc_url), issuer="notification")
 
     code, text, _ = _run(Registry, "list")
     assert code == 0
-    for shown in ("payment-1", "live", "3/4", "n-1", "?/8"):
+    for shown in ("payment-1", "live", "3/4", "n-1", "?/8", grpc_url):
         assert shown in text
 
     (one,) = json.loads(_run(Registry, "list", "--module", "payment", "--json")[1])["instances"]

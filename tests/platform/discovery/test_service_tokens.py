@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from modules.platform.discovery import registry
@@ -16,6 +15,7 @@ from modules.platform.discovery.errors import RegistryRefused
 from modules.platform.discovery.service_tokens import ServiceGate, service_token
 from modules.platform.discovery.wire import call_of
 from modules.platform.rpc import serving
+from tests import plain
 from tests.platform.discovery.serving import FINGERPRINT, PAYMENT, RegistryServer, said
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,8 +50,10 @@ def test_every_question_is_signed_and_believed(server: RegistryServer) -> None:
     assert registry.entries() == ()
 
 
-def test_untrusted_issuer_is_refused(server: RegistryServer, settings: Any) -> None:
-    """Its signature is right, and nobody here knows it."""
+def test_untrusted_issuer_is_refused(
+    server: RegistryServer, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its signature is right, and nobody here knows it; the log says who tried what, from where."""
     settings.SERVICE_NAME = "stranger"
     with RegistryClient(server.url, token=service_token) as client:
         with pytest.raises(RegistryRefused, match="401 unauthenticated"):
@@ -59,6 +61,14 @@ def test_untrusted_issuer_is_refused(server: RegistryServer, settings: Any) -> N
         with pytest.raises(RegistryRefused, match="401"):
             client.instances()
     assert registry.entries() == ()
+    events = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+    refused = [one for one in events if one["event"] == "registry.refused"]
+    assert [one["call"] for one in refused] == [
+        call_of("PUT", "/registry/instances/a"),
+        call_of("GET", "/registry/instances"),
+    ]
+    facts = {(one["reason"], one["issuer"], one["peer"]) for one in refused}
+    assert facts == {("unknown_issuer", "stranger", "127.0.0.1")}
 
 
 def test_token_is_good_for_one_request_only(server: RegistryServer) -> None:
@@ -70,7 +80,7 @@ def test_token_is_good_for_one_request_only(server: RegistryServer) -> None:
     authorization = {"Authorization": f"Bearer {token}"}
 
     def send(method: str, path: str, content: bytes) -> int:
-        return httpx.request(
+        return plain.request(
             method, root + path, content=content, headers=authorization
         ).status_code
 

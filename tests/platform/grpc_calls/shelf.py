@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum, StrEnum
@@ -11,17 +10,16 @@ from typing import Protocol
 from uuid import UUID
 
 from modules.platform.contracts import (
-    CallContext,
     Command,
     Conflict,
     ContractError,
     Money,
     Unavailable,
-    current_context,
 )
 from modules.platform.grpc_calls.messages.library import Library, committed
 from modules.platform.proto.files import file_from, file_of, text_of
 from modules.platform.proto.shapes import File
+from tests.platform.rpc.planned import Planned
 
 
 class Genre(StrEnum):
@@ -157,16 +155,8 @@ def shelf_library() -> Library:
     return Library(files=files, texts=texts)
 
 
-Deed = Callable[[], object]
-
-
-class Librarian:
-    """Does what is planned, one deed a call, and then what is asked; remembers all it was given."""
-
-    def __init__(self, *deeds: Deed) -> None:
-        self.deeds = list(deeds)
-        self.given: list[object] = []
-        self.contexts: list[CallContext] = []
+class Librarian(Planned):
+    """Answers the port, as planned."""
 
     def keep(self, command: KeepBook) -> Book:
         self._begin(command)
@@ -182,18 +172,3 @@ class Librarian:
 
     def drop(self, *, titles: frozenset[str]) -> None:
         self._begin(titles)
-
-    def _begin(self, given: object) -> None:
-        self.given.append(given)
-        self.contexts.append(current_context())
-        if self.deeds:
-            self.deeds.pop(0)()
-
-
-def raising(error: Exception) -> Deed:
-    """A deed that raises ``error``."""
-
-    def deed() -> None:
-        raise error
-
-    return deed

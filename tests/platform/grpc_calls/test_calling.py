@@ -41,8 +41,8 @@ from modules.platform.rpc import (
     ModuleUnreachable,
 )
 from modules.platform.rpc.tokens import issue
+from tests.contracts.between import Fault
 from tests.contracts.hosted import ISSUER
-from tests.contracts.relay import Fault
 from tests.platform.grpc_calls.conftest import LIBRARY, MAX_BYTES
 from tests.platform.grpc_calls.shelf import (
     KeepBook,
@@ -50,9 +50,9 @@ from tests.platform.grpc_calls.shelf import (
     Librarian,
     Shelf,
     ShelfFull,
-    raising,
 )
 from tests.platform.grpc_calls.test_messages import BOOK
+from tests.platform.rpc.planned import raising
 
 KEEP = KeepBook(idempotency_key="k", book=BOOK)
 

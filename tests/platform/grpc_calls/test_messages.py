@@ -85,6 +85,22 @@ def test_values_come_back_as_through_json(method: Method, data: st.DataObject) -
     assert type(back) is type(answer)
 
 
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)
+@settings(max_examples=5, suppress_health_check=list(HealthCheck), deadline=None)
+@given(data=st.data())
+def test_the_quick_way_is_the_careful_one(method: Method, data: st.DataObject) -> None:
+    """For whatever fits it is taken to its end, and gives the same bytes and the same values."""
+    messages = MethodMessages(method, LIBRARY)
+    arguments = {name: data.draw(values(hint), name) for name, hint in method.parameters.items()}
+    answer = {} if method.returns is type(None) else {"value": data.draw(values(method.returns))}
+    for both, fields in ((messages._takes, arguments), (messages._gives, answer)):
+        quick, careful = both._message(), both._message()
+        both._quick.fill_given(quick, fields)
+        both._coder.fill_given(careful, fields)
+        assert quick == careful
+        assert both._quick.given(quick) == both._coder.given(careful)
+
+
 @pytest.mark.parametrize(
     "changed",
     [

@@ -9,21 +9,29 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import pytest
+import structlog
+import trustme
 from django.conf import settings
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from modules.payment.contract import Payment
 from modules.platform.binding import bound, methods_of, routed, use
-from modules.platform.discovery import LeastLoaded, StaticSource
+from modules.platform.console import CommandFailed
+from modules.platform.discovery import Instance, LeastLoaded, Role, StaticSource
+from modules.platform.grpc_calls.carrier import Missed
 from modules.platform.grpc_calls.channels import Channels
+from modules.platform.grpc_calls.management.commands.grpc_server import _credentials
 from modules.platform.grpc_calls.route import GrpcRoute
 from modules.platform.grpc_calls.server import GrpcServer
 from modules.platform.grpc_calls.ways import way_to
-from modules.platform.rpc import Calls, RemoteRoute
+from modules.platform.resilience import BreakerPolicy, RetryPolicy
+from modules.platform.rpc import CallPolicy, Calls, RemoteRoute
+from modules.platform.rpc.metrics import CARRIED
 from tests.contracts.frames import FrameRelay
 from tests.contracts.hosted import ISSUER, hosted, trusting
 from tests.contracts.over_grpc import Offered
@@ -53,7 +61,7 @@ class Running:
         self.said = ""
         for line in self.process.stderr:
             self.said += line
-            if found := re.search(r"^grpc_server: .* at 127\.0\.0\.1:(\d+)$", line):
+            if found := re.search(r"^grpc_server: .* at 127\.0\.0\.1:(\d+) \(no TLS\)$", line):
                 self.port = int(found[1])
                 return
         pytest.fail(f"it has not begun: {self.said}")
@@ -186,16 +194,19 @@ print("done")
     assert done.stdout.strip().endswith("done"), done.stdout + done.stderr
 
 
+class Till:
+    """Answers Payment, and has nothing."""
+
+    def payments(self, *, order_ids: object) -> tuple[object, ...]:
+        return ()
+
+    authorize = capture = cancel = refund = payments
+
+
 def test_an_instance_that_offers_no_grpc_is_asked_over_http(
     host, librarian, settings, tmp_path: Path
 ) -> None:
     """The setting asks for gRPC; the instance has HTTP only, so that is how it is called."""
-
-    class Till:
-        def payments(self, *, order_ids: object) -> tuple[object, ...]:
-            return ()
-
-        authorize = capture = cancel = refund = payments
 
     settings.RPC_TRANSPORTS = {"payment": "grpc"}
     with hosted(tmp_path) as http, trusting(http), bound(Payment, Till()):
@@ -208,6 +219,26 @@ def test_an_instance_that_offers_no_grpc_is_asked_over_http(
             assert use(Payment).payments(order_ids=()) == ()
         calls.close()
     assert isinstance(way_to("cart", LeastLoaded(StaticSource({}))), RemoteRoute)
+
+
+def test_a_way_that_is_dead_has_a_breaker_of_its_own(tmp_path: Path) -> None:
+    """Nobody listens where gRPC should be: every call is answered over HTTP in the same attempt,
+    and soon gRPC is not tried any more; the instance itself is not left alone.
+    """
+    with hosted(tmp_path) as http, trusting(http), bound(Payment, Till()):
+        policy = CallPolicy(retries=RetryPolicy(attempts=1), breaker=BreakerPolicy(minimum=4))
+        calls = Calls(issuer=ISSUER, keys=http.caller_keys, policy=policy)
+        channels = Channels(max_bytes=1_000)
+        one = Offered("payment", "grpc://127.0.0.1:9", url=http.url)
+        way = GrpcRoute(LeastLoaded(one), made_by=lambda: calls, over=lambda: channels)
+        before = [CARRIED.labels("payment", name)._value.get() for name in ("grpc", "http")]
+        with routed(Payment, way):
+            for _ in range(8):
+                assert use(Payment).payments(order_ids=()) == ()
+        after = [CARRIED.labels("payment", name)._value.get() for name in ("grpc", "http")]
+        channels.close()
+        calls.close()
+    assert [b - a for a, b in zip(before, after, strict=True)] == [4, 8]
 
 
 def test_a_host_that_never_names_grpc_imports_none_of_it() -> None:
@@ -223,3 +254,34 @@ def test_a_host_that_never_names_grpc_imports_none_of_it() -> None:
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.platform.grpc_calls.grpc_settings"}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, timeout=90)
     assert done.returncode == 0
+
+
+def test_what_is_no_certificate_is_named(tmp_path: Path) -> None:
+    """gRPC alone would listen with it, and refuse every caller."""
+    chain = trustme.CA().issue_cert("localhost")
+    other = trustme.CA().issue_cert("localhost")
+    paths = {name: tmp_path / f"{name}.pem" for name in ("chain", "key", "other", "none")}
+    chain.cert_chain_pems[0].write_to_path(str(paths["chain"]))
+    chain.private_key_pem.write_to_path(str(paths["key"]))
+    other.private_key_pem.write_to_path(str(paths["other"]))
+    names = {name: str(path) for name, path in paths.items()}
+    assert _credentials("", "") is None
+    assert isinstance(_credentials(names["chain"], names["key"]), grpc.ServerCredentials)
+    for key in ("other", "none"):
+        with pytest.raises(CommandFailed, match=f"{key}.pem cannot be used"):
+            _credentials(names["chain"], names[key])
+
+
+def test_http_instead_of_grpc_is_said_once_a_minute() -> None:
+    """For each module; the calls themselves go on."""
+    now = [100.0]
+    missed = Missed(clock=lambda: now[0])
+    one = Instance(id="payment-1", module="payment", url="http://x", role=Role.OWN)
+    with structlog.testing.capture_logs() as said:
+        for seconds in (0, 30, 31):
+            now[0] += seconds
+            missed.tell(one)
+            missed.tell(one)
+        missed.tell(replace(one, module="cart"))
+    assert [line["event"] for line in said] == ["grpc.not_offered"] * 3
+    assert [line["module"] for line in said] == ["payment", "payment", "cart"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from modules.platform.hosting.environment import EnvError
 from modules.platform.hosting.host import Host, standalone_host
+from modules.platform.hosting.running.process import Process
 from modules.platform.hosting.running.processes import host_processes
-from modules.platform.hosting.settings import applications, backoffice, identity
+from modules.platform.hosting.settings import applications, backoffice, calls, identity
 from shop.host import HOST, ROOT
 
 
@@ -121,3 +124,63 @@ def test_no_secret_is_on_a_command_line(payment: Host, tmp_path: Path) -> None:
         (standin,) = (process for process in found if process.name == "standin")
         assert "hush" not in " ".join(standin.command)
         assert (str(tmp_path / "secrets" / "standin") in standin.command) is in_file
+
+
+def test_grpc_is_a_process_where_it_has_a_port(payment: Host, tmp_path: Path) -> None:
+    """Off unless asked for; with a port it is served, announced, and its port is named if taken."""
+    asked = {"REGISTRY_URL": "http://shop:8001/registry", "INSTANCE_URL": "http://10.0.0.7:8101"}
+
+    def found(**variables: str) -> dict[str, Process]:
+        env = payment.environment({**asked, **variables})
+        all_of_them = host_processes(payment, env, tmp_path, ("payment",), entrance="http://x")
+        return {process.name: process for process in all_of_them}
+
+    without = found()
+    assert "grpc" not in without
+    assert "--grpc-url" not in without["announce"].command
+    with_it = found(GRPC_PORT="9101", GRPC_THREADS="5", WEB_HOST="10.0.0.7")
+    command = " ".join(with_it["grpc"].command)
+    assert "manage.py grpc_server --host 10.0.0.7 --port 9101 --threads 5" in command
+    assert with_it["grpc"].ports == {"GRPC_PORT": 9101}
+    announce = " ".join(with_it["announce"].command)
+    assert "--grpc-url grpc://10.0.0.7:9101 --ask-grpc 127.0.0.1:9101" in announce
+    over_tls = found(GRPC_PORT="9101", GRPC_CERTIFICATE="/c.pem", GRPC_KEY="/k.pem")
+    assert "--grpc-url grpcs://10.0.0.7:9101" in " ".join(over_tls["announce"].command)
+    elsewhere = found(INSTANCE_GRPC_URL="grpc://payment.mesh:443")
+    assert "--grpc-url grpc://payment.mesh:443" in " ".join(elsewhere["announce"].command)
+    assert "grpc" not in elsewhere
+
+
+def test_the_monolith_serves_its_modules_over_grpc_by_the_same_process(tmp_path: Path) -> None:
+    """For services that call back."""
+    env = HOST.environment({"GRPC_PORT": "9001"})
+    found = host_processes(HOST, env, tmp_path, HOST.modules, entrance="http://x")
+    (process,) = (process for process in found if process.name == "grpc")
+    assert "manage.py grpc_server" in " ".join(process.command)
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"RPC_TRANSPORTS": "payment=pigeon"}, "'payment=pigeon' is not like payment=grpc"),
+        ({"RPC_TRANSPORTS": "payment"}, "'payment' is not like payment=grpc"),
+        ({"RPC_TRANSPORTS": "paymnt=grpc"}, "'paymnt=grpc' names a module that has no contract"),
+        ({"RPC_TRANSPORTS": "payment=grpc,payment=http"}, "comes after payment=grpc"),
+        ({"GRPC_CERTIFICATE": "/c.pem"}, "GRPC_CERTIFICATE and GRPC_KEY"),
+        ({"INSTANCE_GRPC_URL": "http://10.0.0.7:9101"}, "INSTANCE_GRPC_URL"),
+    ],
+)
+def test_what_cannot_be_called_so_is_said_at_start(
+    payment: Host, tmp_path: Path, variables: dict[str, str], said: str
+) -> None:
+    """One line that names the variable, before anything is served or called."""
+    with pytest.raises(EnvError, match=re.escape(said)):
+        calls.settings(payment, payment.environment(variables), tmp_path)
+
+
+def test_how_modules_are_called_is_a_setting(payment: Host, tmp_path: Path) -> None:
+    """All by HTTP unless named."""
+    env = payment.environment({"RPC_TRANSPORTS": "payment=grpc, cart=http"})
+    made = calls.settings(payment, env, tmp_path)
+    assert made["RPC_TRANSPORTS"] == {"payment": "grpc", "cart": "http"}
+    assert calls.settings(payment, payment.environment({}), tmp_path)["RPC_TRANSPORTS"] == {}

@@ -3,7 +3,7 @@
     celery -A tests.platform.placement.host worker -Q bus.notification,bus.ack.payment
     celery -A tests.platform.placement.host worker -Q bus.notification.service
     python -m tests.platform.placement.host migrate | relay | publish <events> <rate> | flip <times>
-    python -m tests.platform.placement.host workers
+    python -m tests.platform.placement.host workers | attend <seconds of silence>
 
 DATABASE_URL and REDIS_URL say where. Notification writes each event that it hears as a row of
 ``bus_audit``: actor = key, changed = amount, reason = HOST_SIDE of the worker.
@@ -12,7 +12,9 @@ DATABASE_URL and REDIS_URL say where. Notification writes each event that it hea
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
 from random import Random
 from typing import Any
@@ -120,6 +122,16 @@ def flip(times: int) -> None:
     table.swap("notification", percent=0, actor="test", reason="home")
 
 
+def attend(silent: float) -> None:
+    """Watch the service's workers until SIGTERM, as ``placement follow`` does."""
+    from modules.platform.placement.attending import Attendance
+    from modules.platform.placement.following import Follower
+
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    Follower(lambda: (), attendance=Attendance(silent=silent)).run(stop)
+
+
 def ask_for_workers() -> None:
     """Whether anybody takes what the service gets: ``True`` or ``False``."""
     from modules.platform.messaging.carrier import carrier, service_queue_of
@@ -143,6 +155,7 @@ def main(arguments: list[str]) -> int:
         "relay": lambda: call_command("relay"),
         "publish": lambda: publish_events(int(rest[0]), float(rest[1])),
         "workers": ask_for_workers,
+        "attend": lambda: attend(float(rest[0])),
         "flip": lambda: flip(int(rest[0])),
     }
     actions[verb]()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import pytest
+from django.http import HttpRequest
 from hypothesis import given
 from hypothesis import strategies as st
+from rest_framework.request import Request
 
-from modules.platform.contracts import SYSTEM, Actor, ActorKind, CallContext
+from modules.platform.contracts import ANONYMOUS, SYSTEM, Actor, ActorKind, CallContext
 from modules.platform.messaging.subscriptions import PARTS
 from modules.platform.placement.buckets import (
     bucket_of,
@@ -17,8 +20,11 @@ from modules.platform.placement.buckets import (
     is_in,
     key_of,
 )
-from modules.platform.rest.authentication import guest_owner
+from modules.platform.rest.authentication import OPAQUE, asker_of, guest_owner
 from strangler_proxy import cohorts
+from strangler_proxy.auth.authenticator import Authenticator
+from strangler_proxy.auth.identity import Identity
+from strangler_proxy.config import Authentication, Keys
 
 SHOPPER = "0190b5a0-0000-7000-8000-000000000001"
 GUEST = Actor(owners=frozenset({guest_owner("a-token")}))
@@ -48,6 +54,62 @@ def test_call_of_a_customer_has_the_front_doors_key() -> None:
     assert key_of(CallContext(actor=customer)) == doors
 
 
+class Asked:
+    """A request of whoever shows ``credentials``, as the front door has it."""
+
+    address = "203.0.113.9"
+
+    def __init__(self, credentials: dict[str, str]) -> None:
+        self.headers = {name.lower().encode(): v.encode() for name, v in credentials.items()}
+
+
+class NoKeys:
+    """Published keys, of which there are none."""
+
+    keys: Any = {}
+
+    def ask(self) -> None:
+        """There is nobody to ask."""
+
+
+def test_guests_and_api_keys_are_known_by_the_front_doors_name() -> None:
+    """A guest's token, a key in either header, and both together: the same key on both sides."""
+    doors = Authenticator(
+        Authentication(
+            keys=Keys(url="http://127.0.0.1:1/keys"),
+            issuer="shop",
+            audience="ficus-api",
+            opaque_headers=tuple(name.title() for name in OPAQUE),
+        ),
+        NoKeys(),
+    )
+    for number in range(500):
+        secret = f"a-token-{number * 7919}"
+        for credentials in (
+            {"Cart-Token": secret},
+            {"Api-Key": secret},
+            {"Authorization": f"Bearer {secret}"},
+            {"Authorization": f"Bearer {secret}", "Cart-Token": "another"},
+            {"Api-Key": secret, "Cart-Token": "another"},
+        ):
+            known = doors.identify(Asked(credentials), now=0.0)
+            assert isinstance(known, Identity)
+            meta = {f"HTTP_{k.upper().replace('-', '_')}": v for k, v in credentials.items()}
+            request = Request(HttpRequest())
+            request.META.update(meta)
+            asker = asker_of(request, ANONYMOUS)
+            assert asker == known.subject
+            assert bucket_of_call(CallContext(asker=asker)) == known.bucket
+
+
+def test_customer_is_known_by_account_whatever_else_they_show() -> None:
+    """An access token comes before a cart's; somebody who shows nothing has no name."""
+    request = Request(HttpRequest())
+    request.META.update(HTTP_AUTHORIZATION="Bearer a.b.c", HTTP_CART_TOKEN="t")
+    assert asker_of(request, Actor(kind=ActorKind.CUSTOMER, id=SHOPPER)) == SHOPPER
+    assert asker_of(Request(HttpRequest()), ANONYMOUS) is None
+
+
 @pytest.mark.parametrize(
     ("context", "key"),
     [
@@ -55,6 +117,7 @@ def test_call_of_a_customer_has_the_front_doors_key() -> None:
         (CallContext(actor=SYSTEM, correlation_id="c", request_id="r"), b"c"),
         (CallContext(actor=Actor(kind=ActorKind.SERVICE, id="orders"), request_id="r"), b"r"),
         (CallContext(correlation_id="c"), b"c"),
+        (CallContext(actor=SYSTEM, asker="opaque:1", correlation_id="c"), b"opaque:1"),
         (CallContext(), b""),
     ],
 )

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 from django.db import connections
 from django.test import override_settings
@@ -32,6 +31,7 @@ from modules.platform.placement.errors import (
 from modules.platform.placement.following import Follower
 from modules.platform.placement.models import PlacementChange
 from modules.platform.placement.placing import Change, place
+from tests import plain
 from tests.platform.discovery.serving import RegistryServer, said
 from tests.platform.placement.doorway import doorway, telling
 from tests.platform.placement.tables import until
@@ -70,7 +70,7 @@ def _place(
 
 def _asked(door: FrontDoor) -> dict[str, str]:
     """Who answered each shopper."""
-    with httpx.Client() as client:
+    with plain.client() as client:
         url = f"{door.url}/api/v1/payment"
         return {s: client.get(url, headers={"Shopper": s}).text for s in SHOPPERS}
 
@@ -188,7 +188,7 @@ def test_no_request_fails_while_the_share_changes(door: FrontDoor) -> None:
     stop, answers = threading.Event(), list[tuple[int, str]]()
 
     def shop() -> None:
-        with httpx.Client() as client:
+        with plain.client() as client:
             while not stop.is_set():
                 for shopper in SHOPPERS[:8]:
                     found = client.get(f"{door.url}/api/v1/payment", headers={"Shopper": shopper})

@@ -18,10 +18,12 @@ from modules.platform.placement.splitting import SplitRoute
 from modules.platform.placement.watching import Watcher
 from modules.platform.resilience import RetryPolicy
 from modules.platform.rpc import CallPolicy, Calls, ModuleUnreachable, RemoteRoute
+from tests.contracts.between import Fault
 from tests.contracts.hosted import ISSUER, Hosted, hosted, trusting
-from tests.contracts.relay import Fault, Relay
+from tests.contracts.relay import Relay
 from tests.platform.placement.tables import Still
-from tests.platform.rpc.desk import ID, KEEP, Clerk, Desk, NoteKept, raising
+from tests.platform.rpc.desk import ID, KEEP, Clerk, Desk, NoteKept
+from tests.platform.rpc.planned import raising
 
 POLICY = CallPolicy(retries=RetryPolicy(attempts=2, base=0.005, longest=0.02))
 Split = Callable[..., None]

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -187,3 +187,51 @@ def test_events_given_to_a_service_that_has_died_come_back(running: Running) -> 
     assert before < 200
     assert running.heard() == 264
     assert running.query("SELECT count(*) FROM notification.bus_parked") == [(0,)]
+
+
+def test_events_are_the_monoliths_while_the_services_workers_are_silent(running: Running) -> None:
+    """Its worker dies: seen, written down, done here; it is back: its share is its own again."""
+    lease = {"HOST_LEASE": "2"}
+
+    def is_silent() -> bool:
+        rows = running.query("SELECT silent_since IS NOT NULL FROM host.placement_placement")
+        return rows == [(True,)]
+
+    def done_here() -> int:
+        local = "SELECT count(*) FROM notification.bus_audit WHERE reason = 'local'"
+        return int(str(running.query(local)[0][0]))
+
+    def until(holds: Callable[[], bool]) -> None:
+        end = time.monotonic() + 60
+        while not holds():
+            assert time.monotonic() < end, {name: running.said(name) for name in running.processes}
+            time.sleep(0.1)
+
+    running.host("place", "flip", "1", **lease)
+    running.ends("place")
+    running.query(
+        "UPDATE host.placement_placement SET percent = 100, revision = revision + 1 RETURNING 1"
+    )
+    for side in QUEUES:
+        running.worker(side)
+    running.host("relay", "relay", **lease)
+    running.host("publisher", "publish", "64", "400")
+    running.wait_for(64, 90)
+    # Before its first look at the table a relay gives to the monolith; by now it has looked.
+    running.host("more", "publish", "64", "400")
+    running.wait_for(128, 60)
+    assert "service" in _sides(running)
+    before = done_here()
+
+    running.host("attend", "attend", "3")
+    running.processes["service"].kill()
+    running.processes["service"].wait(30)
+    until(is_silent)
+    running.host("and more", "publish", "64", "400")
+    running.wait_for(192, 60)
+    assert done_here() == before + 64
+
+    running.worker("service")
+    until(lambda: not is_silent())
+    assert "placement.workers_silent" in running.said("attend")
+    assert "placement.workers_back" in running.said("attend")

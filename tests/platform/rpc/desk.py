@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Protocol
 from uuid import UUID
 
 from modules.platform.contracts import (
-    CallContext,
     Command,
     Conflict,
     ContractError,
     Money,
     Unavailable,
-    current_context,
 )
+from tests.platform.rpc.planned import Planned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,16 +79,9 @@ ID = UUID("0190b5a0-0000-7000-8000-000000000001")
 NOTE = Note(id=ID, text="Grüße", fee=Money(amount=7, currency="EUR"), tags=frozenset({"a", "b"}))
 KEEP = KeepNote(idempotency_key="k", note=NOTE)
 
-Deed = Callable[[], object]
 
-
-class Clerk:
-    """Does what is planned, one deed a call, and then what is asked; remembers all it was given."""
-
-    def __init__(self, *deeds: Deed) -> None:
-        self.deeds = list(deeds)
-        self.given: list[object] = []
-        self.contexts: list[CallContext] = []
+class Clerk(Planned):
+    """Answers the port, as planned."""
 
     def keep(self, command: KeepNote) -> Note:
         self._begin(command)
@@ -99,18 +90,3 @@ class Clerk:
     def notes(self, *, ids: tuple[UUID, ...], limit: int = 10) -> tuple[Note, ...]:
         self._begin((ids, limit))
         return (NOTE,) * min(len(ids), limit)
-
-    def _begin(self, given: object) -> None:
-        self.given.append(given)
-        self.contexts.append(current_context())
-        if self.deeds:
-            self.deeds.pop(0)()
-
-
-def raising(error: Exception) -> Deed:
-    """A deed that raises ``error``."""
-
-    def deed() -> None:
-        raise error
-
-    return deed

@@ -40,10 +40,12 @@ from modules.platform.rpc import (
     ModuleResting,
     ModuleUnreachable,
 )
+from tests.contracts.between import Fault
 from tests.contracts.hosted import Hosted
-from tests.contracts.relay import Fault, Relay
+from tests.contracts.relay import Relay
 from tests.platform.rpc.conftest import POLICY, Connect
-from tests.platform.rpc.desk import ID, KEEP, NOTE, Clerk, Desk, NoteKept, PenEmpty, raising
+from tests.platform.rpc.desk import ID, KEEP, NOTE, Clerk, Desk, NoteKept, PenEmpty
+from tests.platform.rpc.planned import raising
 from tests.platform.rpc.scripted import scripted
 
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

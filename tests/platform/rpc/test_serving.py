@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import time
@@ -30,7 +31,8 @@ from modules.platform.contracts import (
 from modules.platform.keys import KeyRing
 from modules.platform.rpc.tokens import LEEWAY, LIFE, issue
 from tests.contracts.hosted import ISSUER
-from tests.platform.rpc.desk import ID, Clerk, Desk, raising
+from tests.platform.rpc.desk import ID, Clerk, Desk
+from tests.platform.rpc.planned import raising
 
 URL = "/rpc/desk/notes"
 BODY = json.dumps({"ids": [str(ID)]}).encode()
@@ -116,10 +118,11 @@ def test_a_wrong_token_is_refused_with_one_line(
     changes: dict[str, Any],
     reason: str,
 ) -> None:
-    """401; the line has the reason, and neither token nor key."""
+    """401; the line has the reason, who says to have signed it, from where; no token, no key."""
     assert told(caller.post(token=caller.token(**changes))) == (401, reason)
     (line,) = refusals()
     assert (line["reason"], line["status"], line["call"]) == (reason, 401, "desk.notes")
+    assert (line["issuer"], line["peer"]) == (changes.get("issuer", ISSUER), "127.0.0.1")
     assert all(token not in caplog.text for token in caller.sent)
     assert clerk.given == []
 
@@ -130,7 +133,21 @@ def test_a_token_is_used_up_by_its_call(caller: Caller, clerk: Clerk, refusals: 
     assert caller.post(token=token).status_code == 200
     assert told(caller.post(token=token)) == (401, "replayed")
     assert len(clerk.given) == 1
-    assert len(refusals()) == 1
+    (line,) = refusals()
+    assert (line["reason"], line["issuer"], line["peer"]) == ("replayed", ISSUER, "127.0.0.1")
+
+
+def test_a_stranger_with_a_known_kid_is_refused(
+    caller: Caller, clerk: Clerk, refusals: Any, keys: KeyRing, tmp_path: Path
+) -> None:
+    """The signature decides, not the names; the line says whose key it was said to be."""
+    stranger, known = KeyRing(tmp_path / "stranger").signing(), keys.signing()
+    wrong = dataclasses.replace(stranger, kid=known.kid)
+    said = {"issuer": ISSUER, "call": "desk.notes", "body": BODY, "actor": ANONYMOUS}
+    assert told(caller.post(token=issue(wrong, now=time.time(), **said))) == (401, "forged")
+    (line,) = refusals()
+    assert (line["issuer"], line["kid"], line["peer"]) == (ISSUER, known.kid, "127.0.0.1")
+    assert clerk.given == []
 
 
 def test_strangers_learn_nothing(api: Client, clerk: Clerk, refusals: Any) -> None:

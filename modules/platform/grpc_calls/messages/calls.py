@@ -12,6 +12,7 @@ from modules.platform.contracts import ContractError
 from modules.platform.contracts.codec import CodecError
 from modules.platform.grpc_calls.messages.errors import Unreadable
 from modules.platform.grpc_calls.messages.library import Library
+from modules.platform.grpc_calls.messages.quick import Both
 from modules.platform.proto import details
 from modules.platform.proto.errors import ProtoStale
 from modules.platform.proto.shapes import package_of
@@ -33,14 +34,14 @@ class MethodMessages:
         self._names = list(method.parameters)
         request, response = (f"{file.package}.{one.name}" for one in (rpc.request, rpc.response))
         self._request, self._response = library.message(request), library.message(response)
-        self._takes, self._gives = library.coder(request), library.coder(response)
+        self._gives_nothing = not library.coder(response).slots
+        self._takes = Both(library.coder(request), library, self._request)
+        self._gives = Both(library.coder(response), library, self._response)
 
     def pack(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         """The arguments of a call. Raises TypeError for what the method does not take."""
         given = self._by_name(args, kwargs)
-        message = self._request()
-        self._takes.fill_given(message, given)
-        return message.SerializeToString()
+        return self._takes.packed(given)
 
     def unpack(self, data: bytes) -> dict[str, Any]:
         """The arguments by name; those with a default may be missing."""
@@ -48,19 +49,16 @@ class MethodMessages:
         unknown = UnknownFieldSet(message)
         if len(unknown):  # it means something to the caller: never drop it
             raise Unreadable(f"{self._method.full_name} has no argument {unknown[0].field_number}")
-        return self._takes.given(message)
+        return self._takes.unpacked(message)
 
     def pack_answer(self, value: Any) -> bytes:
-        message = self._response()
-        if self._gives.slots:
-            self._gives.fill_given(message, {"value": value})
-        elif value is not None:
+        if self._gives_nothing and value is not None:
             raise CodecError(f"{self._method.full_name} gives nothing, not {value!r:.80}")
-        return message.SerializeToString()
+        return self._gives.packed({} if self._gives_nothing else {"value": value})
 
     def unpack_answer(self, data: bytes) -> Any:
         message = _parsed(self._response, data, self._method.full_name)
-        return self._gives.given(message).get("value")
+        return self._gives.unpacked(message).get("value")
 
     def _by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         name, method = self._method.full_name, self._method

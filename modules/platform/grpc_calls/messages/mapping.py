@@ -16,7 +16,7 @@ from modules.platform.proto.shapes import TIMESTAMP, Form, Message, Slot, Sort, 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = 86_400  # seconds
-_MISSING: Any = object()
+MISSING: Any = object()
 
 
 class Single(Protocol):
@@ -41,15 +41,15 @@ class MessageCoder:
     """Of a dataclass, a method's arguments, or a box."""
 
     def __init__(self, message: Message, known: Known) -> None:
-        self._name, self._cls = message.name, message.cls
+        self._name, self.cls = message.name, message.cls
         self._known = known
-        self._shape = message.slots
+        self.shape = message.slots
         self._slots: tuple[SlotCoder, ...] | None = None
 
     @property
     def slots(self) -> tuple[SlotCoder, ...]:
         if self._slots is None:  # not sooner: a type may hold itself
-            self._slots = tuple(SlotCoder(one, self._known) for one in self._shape)
+            self._slots = tuple(SlotCoder(one, self._known) for one in self.shape)
         return self._slots
 
     def fill(self, message: Any, value: Any) -> None:
@@ -68,7 +68,7 @@ class MessageCoder:
         found = {}
         for slot in self.slots:
             value = slot.read(message)
-            if value is not _MISSING:
+            if value is not MISSING:
                 found[slot.name] = value
         return found
 
@@ -76,7 +76,7 @@ class MessageCoder:
         """The dataclass again. Raises Unreadable."""
         given = self.given(message)
         try:
-            return self._cls(**given)  # type: ignore[misc]  # those without one are read by given()
+            return self.cls(**given)  # type: ignore[misc]  # those without one are read by given()
         except (TypeError, ValueError) as error:
             raise Unreadable(f"is no {self._name}: {error}") from error
 
@@ -103,15 +103,15 @@ class BoxCoder(MessageCoder):
 
 
 class SlotCoder:
-    """Of one field or oneof: ``write(message, value)``, ``read(message)`` (or _MISSING)."""
+    """Of one field or oneof: ``write(message, value)``, ``read(message)`` (or MISSING)."""
 
     def __init__(self, slot: Slot, known: Known) -> None:
         self.name = slot.name
         write, read = _FORMS[slot.form](slot, known)
         self._write: Callable[[Any, Any], None] = write
         self._read: Callable[[Any], Any] = read
-        # None and _MISSING are told apart: an absent optional argument is the callee's to fill in.
-        self._absent = None if slot.nullable else _MISSING
+        # None and MISSING are told apart: an absent optional argument is the callee's to fill in.
+        self._absent = None if slot.nullable else MISSING
         self._must = slot.required and not slot.nullable
         self._nullable = slot.nullable
 
@@ -132,7 +132,7 @@ class SlotCoder:
             raise error.under(self.name) from error
         except (ValueError, OverflowError) as error:
             raise Unreadable(f"cannot be read: {error}", (self.name,)) from error
-        if value is not _MISSING:
+        if value is not MISSING:
             return value
         if self._must:
             raise Unreadable("is missing", (self.name,))
@@ -149,7 +149,7 @@ def _one(slot: Slot, known: Known) -> Pair:
 def _field(name: str, value: Value, known: Known) -> Pair:
     """A singular field, also one of a oneof."""
     if value.sort is Sort.MESSAGE:
-        coder = _single(value, known)
+        coder = single(value, known)
 
         def write_message(message: Any, given: Any) -> None:
             part = getattr(message, name)
@@ -157,16 +157,16 @@ def _field(name: str, value: Value, known: Known) -> Pair:
             coder.fill(part, given)
 
         def read_message(message: Any) -> Any:
-            return coder.read(getattr(message, name)) if message.HasField(name) else _MISSING
+            return coder.read(getattr(message, name)) if message.HasField(name) else MISSING
 
         return write_message, read_message
-    to, back = _scalar(value, known)
+    to, back = to_and_back(value, known)
 
     def write(message: Any, given: Any) -> None:
         setattr(message, name, to(given))
 
     def read(message: Any) -> Any:
-        return back(getattr(message, name)) if message.HasField(name) else _MISSING
+        return back(getattr(message, name)) if message.HasField(name) else MISSING
 
     return write, read
 
@@ -174,7 +174,7 @@ def _field(name: str, value: Value, known: Known) -> Pair:
 def _many(slot: Slot, known: Known) -> Pair:
     name, value, collection = slot.name, slot.values[0], slot.collection or tuple
     if value.sort is Sort.MESSAGE:
-        coder = _single(value, known)
+        coder = single(value, known)
 
         def write_messages(message: Any, given: Any) -> None:
             into = getattr(message, name)
@@ -185,7 +185,7 @@ def _many(slot: Slot, known: Known) -> Pair:
             return collection([coder.read(one) for one in getattr(message, name)])
 
         return write_messages, read_messages
-    to, back = _scalar(value, known)
+    to, back = to_and_back(value, known)
 
     def write(message: Any, given: Any) -> None:
         if isinstance(given, str | bytes):
@@ -213,7 +213,7 @@ def _oneof(slot: Slot, known: Known) -> Pair:
 
     def read(message: Any) -> Any:
         name = message.WhichOneof(slot.name)
-        return _MISSING if name is None else fields[name][1](message)
+        return MISSING if name is None else fields[name][1](message)
 
     return write, read
 
@@ -232,7 +232,8 @@ def _class_of(value: Value) -> type:
     return value.box.slots[0].collection or tuple
 
 
-def _scalar(value: Value, known: Known) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+def to_and_back(value: Value, known: Known) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """What turns a value that is no message into what a field holds, and back."""
     if value.hint is type(None):
         return (lambda _: 0), (lambda _: None)
     if value.hint is UUID:
@@ -240,10 +241,10 @@ def _scalar(value: Value, known: Known) -> tuple[Callable[[Any], Any], Callable[
     if value.sort is Sort.ENUM:
         numbers = known.numbers(value.type)
         return numbers.__getitem__, _Members(value, numbers)
-    return _as_is, _as_is
+    return as_is, as_is
 
 
-def _as_is(value: Any) -> Any:
+def as_is(value: Any) -> Any:
     return value
 
 
@@ -261,7 +262,7 @@ class _Members:
             raise Unreadable(f"has {number}, which is no {self._name} here") from None
 
 
-def _single(value: Value, known: Known) -> Single:
+def single(value: Value, known: Known) -> Single:
     if value.type == TIMESTAMP:
         return _Times()
     if value.hint is date:

@@ -24,7 +24,8 @@ class Stage(IntEnum):
 class Process:
     """One process. ``ports`` are the TCP ports it listens on, by the variables that name them.
 
-    ``after`` is an address that must answer before it is started.
+    ``after`` is an address that must answer before it is started, ``environment`` what it gets
+    beside the variables that all of them get.
     """
 
     name: str
@@ -32,3 +33,4 @@ class Process:
     stage: Stage = Stage.WORK
     ports: Mapping[str, int] = field(default_factory=dict)
     after: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)

@@ -1,10 +1,13 @@
-"""The processes that every host has: web, worker, relay, beat, and its modules' surroundings."""
+"""The processes that every host has: web, worker, relay, beat, its modules' surroundings, and those
+that its variables ask for: grpc and announce.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from modules.platform.databases.aliases import OWN
 from modules.platform.hosting.environment import Environment
@@ -32,6 +35,7 @@ def host_processes(
         *(own if _role(host, env) == OWN else ()),
         Process(name="worker", command=_worker(host, env, modules)),
         _web(host, env),
+        *_grpc(host, env),
         *_announcing(host, env),
     )
 
@@ -57,8 +61,34 @@ def _announcing(host: Host, env: Environment) -> Iterator[Process]:
     command = (
         *(sys.executable, host.manage, "announce", "--module", host.name),
         *("--role", _role(host, env), "--url", env.read("INSTANCE_URL") or here, "--ask", here),
+        *_announcing_grpc(env, env.read("INSTANCE_URL") or here),
     )
     yield Process(name="announce", command=command, stage=Stage.WEB)
+
+
+def _announcing_grpc(env: Environment, url: str) -> Iterator[str]:
+    """Where it answers over gRPC, if it does; the announcer looks whether it listens here."""
+    given, port = env.read("INSTANCE_GRPC_URL"), env.read("GRPC_PORT")
+    if given or port:
+        scheme = "grpcs" if env.read("GRPC_CERTIFICATE") else "grpc"
+        host = urlsplit(url).netloc.rpartition("@")[2]
+        name = host if host.endswith("]") else host.rpartition(":")[0] or host
+        yield from ("--grpc-url", given or f"{scheme}://{name}:{port}")
+    if port:
+        yield from ("--ask-grpc", f"127.0.0.1:{port}")
+
+
+def _grpc(host: Host, env: Environment) -> Iterator[Process]:
+    """Answers calls over gRPC, where there is a port for it."""
+    port = env.read("GRPC_PORT")
+    if not port:
+        return
+    command = (
+        *(sys.executable, host.manage, "grpc_server", "--host", env.read("WEB_HOST")),
+        *("--port", str(port), "--threads", str(env.read("GRPC_THREADS"))),
+        *("--certificate", env.read("GRPC_CERTIFICATE"), "--key", env.read("GRPC_KEY")),
+    )
+    yield Process(name="grpc", command=command, stage=Stage.WEB, ports={"GRPC_PORT": port})
 
 
 def _web(host: Host, env: Environment) -> Process:

@@ -103,7 +103,7 @@ class Supervisor:
             child = await asyncio.create_subprocess_exec(
                 *process.command,
                 cwd=self._folder,
-                env=self._environment,
+                env={**self._environment, **process.environment},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=theirs,
                 stderr=theirs,

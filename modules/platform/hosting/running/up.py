@@ -57,13 +57,14 @@ class UpCommand(BaseCommand):
         try:
             chosen = _chosen(self.processes(env, home), options["only"])
             require_free_ports(chosen)
+            environment = _environment(home)
             self.prepare(env, home, **options)
         except CommandFailed as error:
             self.stderr.write(f"up: {error}")
             sys.exit(error.exit_code)
         names = {process.name for process in chosen}
         threading.Thread(target=self._announce, args=(env, home, names), daemon=True).start()
-        code = run_together(chosen, _environment(home), self.host.root)
+        code = run_together(chosen, environment, self.host.root)
         stop_servers(home)
         sys.exit(code)
 

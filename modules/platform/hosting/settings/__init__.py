@@ -46,6 +46,8 @@ def testing(host: Host) -> Settings:
     return {
         **development(host),
         "PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"],
+        # Static files are looked for when they are asked for, not listed for each test's client.
+        "WHITENOISE_AUTOREFRESH": True,
         # What a test does not pump stays where it is; tests of the broker start own workers.
         "BUS_CARRIER": "modules.platform.messaging.carrier.InlineCarrier",
         "BUS_WAKE_URL": "",
@@ -61,7 +63,8 @@ def production(host: Host) -> Settings:
 
 
 def _assembled(host: Host, env: Environment) -> Settings:
-    """What every way of running has in common."""
+    """What every way of running has in common. Raises EnvError for any value, used or not."""
+    env.read_all()
     home = host.home(env)
     basis = foundation.settings(host, env, home)
     modules: tuple[str, ...] = basis["FICUS_MODULES"]
@@ -69,7 +72,7 @@ def _assembled(host: Host, env: Environment) -> Settings:
         **basis,
         **applications.settings(host, modules),
         **edge.settings(env),
-        **backoffice.settings(basis["SHOP_NAME"], modules, home),
+        **backoffice.settings(host, basis["SHOP_NAME"], modules, home),
         **identity.settings(env, modules, shop_url=basis["SHOP_URL"]),
         **databases.settings(host, env, home, modules),
         **messaging.settings(host, env, home),
@@ -84,7 +87,8 @@ def _assembled(host: Host, env: Environment) -> Settings:
 def _observability(env: Environment) -> Settings:
     from modules.platform.observability.logs import logging_settings
 
-    fmt, level = env.read("LOG_FORMAT"), env.read("LOG_LEVEL")
+    fmt = env.one_of("LOG_FORMAT", ("console", "json"))
+    level = env.one_of("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
     return {
         "LOG_FORMAT": fmt,
         "LOG_LEVEL": level,

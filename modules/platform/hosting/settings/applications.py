@@ -15,6 +15,7 @@ PLATFORM = (
     "modules.platform.sagas.apps.SagasConfig",
     "modules.platform.rest.apps.RestConfig",
     "modules.platform.rpc.apps.RpcConfig",
+    "modules.platform.grpc_calls.apps.GrpcCallsConfig",
     "modules.platform.discovery.apps.DiscoveryConfig",
     "modules.platform.observability.apps.ObservabilityConfig",
     "modules.platform.boundaries.apps.BoundariesConfig",
@@ -33,7 +34,7 @@ def settings(host: Host, modules: Sequence[str]) -> dict[str, Any]:
         "INSTALLED_APPS": [
             *([f"{own}.{host.name.title()}Config"] if _exists(own) else []),
             "modules.platform.backoffice.apps.BackofficeConfig",
-            "unfold",
+            "unfold.apps.BasicAppConfig",  # the site is ours: modules.platform.backoffice.site
             "unfold.contrib.filters",
             "django.contrib.admin",
             "django.contrib.auth",
@@ -49,6 +50,7 @@ def settings(host: Host, modules: Sequence[str]) -> dict[str, Any]:
             *PLATFORM,
             *(f"modules.{module}.apps.{module.title()}Config" for module in modules),
             *([] if host.standalone else [PLACEMENT]),
+            *(f"modules.{one}.apps.{one.title()}Config" for one in host.control_plane),
         ]
     }
 

@@ -14,17 +14,18 @@ from modules.platform.hosting.servers import database_url
 
 def settings(host: Host, env: Environment, home: Path, modules: Sequence[str]) -> dict[str, Any]:
     """Names and values. Raises EnvError, EmbeddedServerError."""
-    overrides = env.database_overrides(modules)
+    owners = (*modules, *host.control_plane)
+    overrides = env.database_overrides(owners)
     if host.standalone and env.read("INSTANCE_ROLE") == ORIGIN and not overrides:
         needed = f"{host.name.upper()}_DATABASE_URL"
         raise EnvError(f"INSTANCE_ROLE={ORIGIN} needs {needed}: the monolith's database")
-    url, roles = env.read("DATABASE_URL") or database_url(home), env.read("DATABASE_ROLES")
+    url, roles = env.database("DATABASE_URL") or database_url(home), env.read("DATABASE_ROLES")
     return {
         "DATABASE_URL": url,
         "DATABASE_ROLES": roles,
         "DATABASES": database_settings(
             url=url,
-            modules=modules,
+            modules=owners,
             overrides=overrides,
             # min_size 0: a process opens connections only for the modules it serves.
             pool={"min_size": 0, "max_size": env.read("DATABASE_POOL_MAX"), "timeout": 10},

@@ -6,20 +6,25 @@ from pathlib import Path
 from typing import Any
 
 from modules.platform.databases.aliases import ORIGIN, OWN
-from modules.platform.hosting.environment import Environment
+from modules.platform.hosting.environment import WEB, Environment
 from modules.platform.hosting.host import Host
 from modules.platform.hosting.secrets import secret
 
 
 def settings(host: Host, env: Environment, home: Path) -> dict[str, Any]:
     """Names and values. Raises EnvError."""
-    shop_url = env.read("SHOP_URL").rstrip("/") or f"http://localhost:{env.read('PROXY_PORT')}"
+    shop_url = (
+        env.server("SHOP_URL", WEB).rstrip("/") or f"http://localhost:{env.read('PROXY_PORT')}"
+    )
+    modules = host.modules if host.standalone else tuple(env.read("FICUS_MODULES"))
     return {
         "BASE_DIR": host.root,
         "FICUS_HOST": host.name,
         "FICUS_HOST_PACKAGE": host.package,
         "FICUS_HOME": home,
-        "FICUS_MODULES": host.modules if host.standalone else tuple(env.read("FICUS_MODULES")),
+        "FICUS_MODULES": modules,
+        "FICUS_ELSEWHERE": tuple(name for name in host.modules if name not in modules),
+        "FICUS_CONTROL_PLANE": host.control_plane,
         "INSTANCE_ROLE": _role(host, env),
         "SECRET_KEY": env.read("SECRET_KEY") or secret(home, "secret_key"),
         "DEBUG": False,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from modules.platform.databases.aliases import ACCOUNTS
-from modules.platform.hosting.environment import Environment
+from modules.platform.hosting.environment import WEB, Environment
 
 JWKS = "/api/v1/accounts/.well-known/jwks.json"
 VALIDATORS = (
@@ -24,12 +24,19 @@ VALIDATORS = (
 def settings(env: Environment, modules: Sequence[str], *, shop_url: str) -> dict[str, Any]:
     """Names and values. Raises EnvError."""
     if ACCOUNTS in modules:
-        return {**_passwords(), **_lockout(), "ACCESS_TOKEN_KEYS": ""}
+        return {**_passwords(), **_lockout(), "ACCESS_TOKEN_KEYS": "", "ACCOUNTS_URL": ""}
     return {
         "AUTH_USER_MODEL": "operators.Operator",
         "AUTHENTICATION_BACKENDS": ["modules.platform.operators.backend.OperatorBackend"],
         "ACCESS_TOKEN_KEYS": env.read("ACCESS_TOKEN_KEYS") or f"{shop_url}{JWKS}",
+        "ACCOUNTS_URL": env.server("ACCOUNTS_URL", WEB) or _beside_the_registry(env),
     }
+
+
+def _beside_the_registry(env: Environment) -> str:
+    """The monolith keeps the registry, and has accounts; empty without one."""
+    registry: str = env.server("REGISTRY_URL", WEB)
+    return registry.rstrip("/").removesuffix("/registry")
 
 
 def _passwords() -> dict[str, Any]:

@@ -9,13 +9,16 @@ from modules.platform.hosting.environment import Environment
 from modules.platform.hosting.host import Host
 from modules.platform.hosting.servers import redis_url
 
+REDIS = ("redis", "rediss")
+BROKERS = (*REDIS, "redis+socket", "sentinel", "amqp", "amqps")
+
 
 def settings(host: Host, env: Environment, home: Path) -> dict[str, Any]:
     """Names and values. Raises EnvError, EmbeddedServerError."""
     from modules.platform.messaging.carrier import celery_settings
 
-    redis = env.read("REDIS_URL") or redis_url(home)
-    broker = env.read("BROKER_URL") or redis
+    redis = env.server("REDIS_URL", REDIS) or redis_url(home)
+    broker = env.server("BROKER_URL", BROKERS) or redis
     celery = {**celery_settings(broker), "task_default_queue": host.queue}
     return {
         "REDIS_URL": redis,

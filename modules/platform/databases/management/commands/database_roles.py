@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from modules.platform.console import CommandFailed, ConsoleCommand, Exit
-from modules.platform.databases.aliases import installed_modules
+from modules.platform.databases.aliases import schema_owners
 from modules.platform.databases.passwords import (
     UnreadablePasswords,
     make_passwords,
@@ -61,7 +61,7 @@ class Command(ConsoleCommand):
             raise CommandFailed(
                 "--passwords and --urls say how --create shall do it", exit_code=Exit.USAGE
             )
-        modules = installed_modules()
+        modules = schema_owners()
         try:
             if create:
                 self._create(modules, passwords, urls)

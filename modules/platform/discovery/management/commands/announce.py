@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -21,7 +22,7 @@ from modules.platform.discovery.announcer import Announced, Announcer
 from modules.platform.discovery.client import RegistryClient
 from modules.platform.discovery.compatibility import BadSchema, fingerprint_of, schema_of
 from modules.platform.discovery.instances import Role
-from modules.platform.discovery.probe import ReadinessProbe
+from modules.platform.discovery.probe import ListeningProbe, ReadinessProbe
 from modules.platform.discovery.wire import Announcement
 
 
@@ -48,17 +49,21 @@ class Command(ConsoleCommand):
         parser.add_argument("--capacity", type=int, default=8, help="Calls at once, 1 to 100.")
         parser.add_argument("--grpc-url", default="", help="grpc://host:port, if it has one.")
         parser.add_argument("--ask", default="", help="Where to ask /readyz; default: --url.")
+        parser.add_argument(
+            "--ask-grpc", default="", help="host:port of its gRPC, said while it listens there."
+        )
 
     def run(self, **given: Any) -> AnnounceReport:
         registry = given["registry"] or getattr(settings, "REGISTRY_URL", "")
         if not registry:
             raise CommandFailed("say --registry, or set REGISTRY_URL", exit_code=Exit.USAGE)
         announced = announced_by(given, Path(settings.BASE_DIR))
+        has_grpc = _listening(given["ask_grpc"])
         stop, received = _stopping()
         sys.stderr.write(f"announce: {announced.id} at {announced.said.url}, to {registry}\n")
         with RegistryClient(registry) as client:
             probe = ReadinessProbe(given["ask"] or announced.said.url)
-            Announcer(announced, client, probe=probe).run(stop)
+            Announcer(announced, client, probe=probe, has_grpc=has_grpc).run(stop)
         return AnnounceReport(
             id=announced.id,
             module=announced.said.module,
@@ -94,6 +99,16 @@ def announced_by(given: dict[str, Any], root: Path) -> Announced:
     # A new id for each start: what an operator dropped was the process that ran then.
     id = given["id"] or f"{module}-{socket.gethostname()[:60]}-{uuid4().hex[:8]}"
     return Announced(id=id, said=said, schema=schema)
+
+
+def _listening(address: str) -> Callable[[], bool]:
+    """Raises CommandFailed for what is no address."""
+    if not address:
+        return lambda: True
+    try:
+        return ListeningProbe(address)
+    except ValueError as error:
+        raise CommandFailed(f"--ask-grpc: {error}", exit_code=Exit.USAGE) from error
 
 
 def _stopping() -> tuple[threading.Event, list[str]]:

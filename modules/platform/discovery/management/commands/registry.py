@@ -77,7 +77,8 @@ def _table(entries: tuple[Entry, ...]) -> RenderableType:
     for one in entries:
         load = f"{_count(one.in_flight)}/{one.capacity}"
         seen = f"{one.age:.1f} s ago"
-        table.add_row(one.module, one.state, one.id, one.url, seen, load)
+        where = f"{one.url}\n{one.grpc_url}" if one.grpc_url else one.url
+        table.add_row(one.module, one.state, one.id, where, seen, load)
     return table
 
 
@@ -87,6 +88,7 @@ def _page(one: Entry) -> str:
         "module": one.module,
         "state": one.state,
         "url": one.url,
+        "over gRPC": one.grpc_url or "not offered",
         "role": one.role,
         "version": one.version or "not said",
         "contract": one.contract or "not said",

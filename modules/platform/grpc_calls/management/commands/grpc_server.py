@@ -6,7 +6,9 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.management.base import CommandParser
@@ -14,7 +16,11 @@ from django.core.management.base import CommandParser
 from modules.platform.console import CommandFailed, ConsoleCommand, Exit
 from modules.platform.proto import ProtoError
 
-THREADS = 16
+if TYPE_CHECKING:
+    import grpc
+
+THREADS = 8  # of them each may hold a connection to the database: no more than its pool has
+GRACE = 8.0  # seconds: who starts this host waits 10 until it kills
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,22 +39,28 @@ class Command(ConsoleCommand):
         parser.add_argument("--host", default="127.0.0.1", help="Where to listen.")
         parser.add_argument("--port", type=int, required=True, help="0: any that is free.")
         parser.add_argument("--threads", type=int, default=THREADS, help="Calls at once.")
-        parser.add_argument("--grace", type=float, default=10.0, help="Seconds for a soft end.")
+        parser.add_argument("--grace", type=float, default=GRACE, help="Seconds for a soft end.")
+        parser.add_argument("--certificate", default="", help="Its chain (PEM); empty: no TLS.")
+        parser.add_argument("--key", default="", help="The private key of the certificate (PEM).")
 
-    def run(self, *, host: str, port: int, threads: int, grace: float) -> GrpcServerReport:
+    def run(
+        self, *, host: str, port: int, threads: int, grace: float, certificate: str, key: str
+    ) -> GrpcServerReport:
         if threads < 1 or not 0 <= port < 65_536:
             raise CommandFailed("threads are 1 or more, ports 0 to 65535", exit_code=Exit.USAGE)
         # gRPC begins threads when it is imported and used: only in this very process.
         from modules.platform.grpc_calls.server import GrpcServer, PortTaken
 
+        credentials = _credentials(certificate, key)
+        name = f"[{host}]" if ":" in host and not host.startswith("[") else host
         try:
             server = GrpcServer(settings.FICUS_MODULES, threads=threads)
             stop, received = _stopping()
-            served = server.start(f"{host}:{port}")
+            served = server.start(f"{name}:{port}", credentials=credentials)
         except (ProtoError, PortTaken) as error:
             raise CommandFailed(str(error)) from error
-        address = f"{host}:{served.port}"
-        sys.stderr.write(f"grpc_server: {', '.join(served.services)} at {address}\n")
+        address, how = f"{name}:{served.port}", "TLS" if credentials else "no TLS"
+        sys.stderr.write(f"grpc_server: {', '.join(served.services)} at {address} ({how})\n")
         sys.stderr.flush()
         stop.wait()
         server.stop(grace)
@@ -58,6 +70,27 @@ class Command(ConsoleCommand):
 
     def render(self, report: GrpcServerReport) -> str:
         return f"grpc_server: {report.address} stopped by {report.stopped_by}"
+
+
+def _credentials(certificate: str, key: str) -> grpc.ServerCredentials | None:
+    """Those in the two files; None without them. Raises CommandFailed naming what cannot be read.
+
+    gRPC itself would take what is no key, listen, and refuse every caller.
+    """
+    if not (certificate or key):
+        return None
+    import ssl
+
+    import grpc
+
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
+        chain, private = Path(certificate).read_bytes(), Path(key).read_bytes()
+    except (OSError, ValueError) as error:  # ssl's own errors are OSErrors
+        raise CommandFailed(
+            f"certificate {certificate or 'none'} and key {key or 'none'} cannot be used: {error}"
+        ) from error
+    return grpc.ssl_server_credentials([(private, chain)])
 
 
 def _stopping() -> tuple[threading.Event, list[str]]:

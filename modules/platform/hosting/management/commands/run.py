@@ -15,20 +15,26 @@ from django.core.management.base import BaseCommand, CommandParser
 from modules.platform.hosting.host import Host
 from modules.platform.hosting.running.process import Process
 from modules.platform.hosting.running.processes import host_processes
+from modules.platform.hosting.running.up import prepare_host
 
 
 class Command(BaseCommand):
-    help = "Become one process of this host: web, worker, relay or beat. Prepares nothing."
+    help = "Become one process of this host: web, worker, relay, beat; grpc with GRPC_PORT."
     requires_system_checks: Any = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("process", metavar="PROCESS")
+        parser.add_argument(
+            "--prepare", action="store_true", help="First migrate, and put the defaults in place."
+        )
 
-    def handle(self, *args: Any, process: str, **options: Any) -> None:
+    def handle(self, *args: Any, process: str, prepare: bool, **options: Any) -> None:
         known = declared()
         if process not in known:
             self.stderr.write(f"run: there is no process {process}; there are {', '.join(known)}")
             sys.exit(2)
+        if prepare:
+            prepare_host()
         chosen, root = known[process], Path(settings.BASE_DIR)
         os.chdir(root)
         os.execv(chosen.command[0], list(chosen.command))  # noqa: S606 - our own declaration

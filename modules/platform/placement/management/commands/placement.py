@@ -13,6 +13,7 @@ from django.core.management.base import CommandParser
 from rich.console import RenderableType
 
 from modules.platform.console import CommandFailed, ConsoleCommand, Exit
+from modules.platform.placement.attending import Attendance
 from modules.platform.placement.doors import doors
 from modules.platform.placement.errors import (
     NoSuchModule,
@@ -44,7 +45,9 @@ class Command(ConsoleCommand):
         set_.add_argument("--reason", default="", help="Why; kept in the log.")
         set_.add_argument("--expect", type=int, metavar="REVISION", help="Only if it stands there.")
         set_.add_argument("--dry-run", action="store_true", default=SUPPRESS)
-        follow = verbs.add_parser("follow", help="Make the front doors follow, until SIGTERM")
+        follow = verbs.add_parser(
+            "follow", help="Make the front doors follow, and watch the services' workers"
+        )
         for verb in (show, set_, follow):
             # Also after the verb; SUPPRESS, lest its default undo what stands before it.
             verb.add_argument("--json", action="store_true", default=SUPPRESS, help="As JSON.")
@@ -88,5 +91,5 @@ def _follow() -> Followed:
             "no front door to tell: set PLACEMENT_FRONT_DOORS", exit_code=Exit.USAGE
         )
     sys.stderr.write(f"placement: {', '.join(urls)} follow\n")
-    Follower(doors).run(stop)
+    Follower(doors, attendance=Attendance()).run(stop)
     return Followed(doors=urls, stopped_by=" ".join(received))

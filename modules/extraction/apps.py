@@ -1,0 +1,26 @@
+"""Django's view of the control plane; composed by the host that has the modules' data."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class ExtractionConfig(AppConfig):
+    """Own label, alias and schema, so that its records stay where they are while modules move.
+
+    Where PLACE_MODULES says so, calls and the bus go by the authority: after placement, whose way
+    answers while the data is the monolith's.
+    """
+
+    name = "modules.extraction"
+    label = "extraction"
+    verbose_name = "Extraction"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from django.conf import settings
+
+        from modules.extraction.routing.installing import install
+
+        if settings.PLACE_MODULES:
+            install()

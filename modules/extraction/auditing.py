@@ -1,0 +1,66 @@
+"""The record of steps: begun before anything is done, ended whatever became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import structlog
+from django.db.models.functions import Now
+
+from modules.extraction.actors import acting
+from modules.extraction.models import Step
+
+log = structlog.get_logger(__name__)
+
+LONGEST_DETAIL = 1000  # characters, as in the record
+
+
+class Outcome(StrEnum):
+    """How a step ended. A row without one was begun by a process that has died, or runs."""
+
+    DONE = "done"
+    FAILED = "failed"
+    STOPPED = "stopped"  # by a person, or because its time was over
+    DIFFERENCES = "differences"  # a check found some
+
+
+@dataclass(slots=True)
+class Recorded:
+    """A step under way. ``facts`` may grow until it ends."""
+
+    row: Step
+    facts: dict[str, Any] = field(default_factory=dict)
+    outcome: Outcome = Outcome.DONE
+    detail: str = ""
+
+
+@contextmanager
+def recorded(
+    module: str, verb: str, *, reason: str, facts: dict[str, Any] | None = None
+) -> Iterator[Recorded]:
+    """Record the step that happens inside. What it raises is recorded and raised again."""
+    known = dict(facts or {})
+    row = Step.objects.create(module=module, verb=verb, actor=acting(), reason=reason, facts=known)
+    step = Recorded(row=row, facts=known)
+    log.info("extraction.step_begun", module=module, verb=verb, step=row.pk)
+    try:
+        yield step
+    except (KeyboardInterrupt, TimeoutError) as error:
+        _end(step, Outcome.STOPPED, str(error) or "stopped by hand")
+        raise
+    except BaseException as error:
+        _end(step, Outcome.FAILED, str(error).strip() or repr(error))
+        raise
+    _end(step, step.outcome, step.detail)
+
+
+def _end(step: Recorded, outcome: Outcome, detail: str) -> None:
+    Step.objects.filter(pk=step.row.pk).update(
+        ended_at=Now(), outcome=outcome.value, detail=detail[:LONGEST_DETAIL], facts=step.facts
+    )
+    module, verb = step.row.module, step.row.verb
+    log.info("extraction.step_ended", module=module, verb=verb, outcome=outcome.value)

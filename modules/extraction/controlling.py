@@ -1,0 +1,87 @@
+"""One controller at a time for each module: a lock in the database, and who holds it.
+
+The lock is an advisory one of a session of its own, so it ends with the process that holds it,
+however that ends. The row beside it says who; it is true whenever the lock is held.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from django.db.models.functions import Now
+
+from modules.extraction.actors import acting
+from modules.extraction.errors import ControllerBusy
+from modules.extraction.models import Controller
+from modules.platform.databases.roles import login
+
+ALIAS = "extraction"
+_TRY = "SELECT pg_try_advisory_lock(hashtext('ficus.extraction'), hashtext(%s))"
+# The two keys of an advisory lock stand as unsigned numbers in classid and objid.
+_HELD = """
+SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+WHERE l.locktype = 'advisory' AND l.granted AND d.datname = current_database()
+  AND l.classid = (hashtext('ficus.extraction')::bigint & 4294967295)::oid
+  AND l.objid = (hashtext(%s)::bigint & 4294967295)::oid
+"""
+_FREE = "SELECT pg_advisory_unlock(hashtext('ficus.extraction'), hashtext(%s))"
+
+
+@contextmanager
+def controlling(module: str, verb: str) -> Iterator[None]:
+    """Be the one controller of ``module`` for a while.
+
+    Raises ControllerBusy, which names the other one, and psycopg's errors.
+    """
+    with login(ALIAS) as connection:
+        if not _taken(connection, module):
+            raise busy(module)
+        try:
+            _sign(module, verb)
+            yield
+        finally:
+            connection.execute(_FREE, [module])
+
+
+def holder(module: str) -> Controller | None:
+    """Who is at ``module`` now. Looks only: it keeps nobody from taking the lock."""
+    with login(ALIAS) as connection:
+        if connection.execute(_HELD, [module]).fetchone() is None:
+            return None
+    return Controller.objects.filter(module=module).first()
+
+
+def busy(module: str) -> ControllerBusy:
+    """The error that names who is at ``module``."""
+    one = Controller.objects.filter(module=module).first()
+    return ControllerBusy(
+        module=module,
+        verb=one.verb if one else "?",
+        actor=one.actor if one else "somebody",
+        machine=one.machine if one else "?",
+        process=one.process if one else 0,
+        since=one.since if one else None,
+    )
+
+
+def _taken(connection: psycopg.Connection[Any], module: str) -> bool:
+    row = connection.execute(_TRY, [module]).fetchone()
+    return bool(row and row[0])
+
+
+def _sign(module: str, verb: str) -> None:
+    Controller.objects.update_or_create(
+        module=module,
+        defaults={
+            "verb": verb,
+            "actor": acting(),
+            "machine": socket.gethostname()[:255],
+            "process": os.getpid(),
+            "since": Now(),
+        },
+    )

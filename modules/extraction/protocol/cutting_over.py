@@ -1,0 +1,127 @@
+"""Moves authority from the monolith's database to the service's.
+
+Source: docs/extraction-protocol.md, *Cutover*. Before the commit point every failure leaves the
+monolith as the authority; after it nothing can bring it back but a rollback.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import psycopg
+
+from modules.extraction.protocol.checking import preflight
+from modules.extraction.protocol.controlling import FENCE_ATTEMPTS, TTL, Controller
+from modules.extraction.protocol.crashpoints import crash_point
+from modules.extraction.protocol.draining import be_quick, catch_up, drain
+from modules.extraction.protocol.errors import NotReady, NotYetGranted, SwapRefused
+from modules.extraction.protocol.owning import read_ownership
+from modules.extraction.protocol.receipts import Swapped, SwapReceipt, write_receipt
+from modules.extraction.protocol.sides import SERVICE, Direction, Move
+from modules.extraction.protocol.streams import Stream
+
+GRANT_SECONDS = 5.0  # how long the controller itself tries to tell the new side
+Watch = Callable[[str], None]
+
+
+def cutover(
+    move: Move,
+    *,
+    ttl: timedelta = TTL,
+    attempts: int = FENCE_ATTEMPTS,
+    checked: bool = True,
+    watch: Watch = lambda _step: None,
+) -> SwapReceipt:
+    """Give the module to the service. ``watch`` hears ``held``, ``fenced``, ``drained``,
+    ``committed`` and ``granted``; it runs inside the pause, and what it raises up to ``drained``
+    calls the cutover off.
+
+    Raises NotReady (unless ``checked`` is False: then the caller has looked), Controlled,
+    FenceRefused, NotDrained, Diverged, SwapRefused: the monolith still has the module. Raises
+    NotYetGranted: the service has it and must be told.
+    """
+    if checked and (failed := [str(one) for one in preflight(move) if not one.ok]):
+        raise NotReady(failed)
+    with Controller(move) as control, Stream(move, Direction.FORWARD) as stream:
+        return _Cutover(move, control, stream, watch).run(ttl, attempts)
+
+
+class _Cutover:
+    def __init__(self, move: Move, control: Controller, stream: Stream, watch: Watch) -> None:
+        self._move, self._control, self._stream, self._watch = move, control, stream, watch
+
+    def run(self, ttl: timedelta, attempts: int) -> SwapReceipt:
+        self._step("held")
+        self._clear()
+        catch_up(self._stream)
+        be_quick(self._stream, ttl)
+        asked = time.monotonic()
+        epoch, marker = self._control.fence(self._move.source, ttl, attempts)
+        fenced = time.monotonic()
+        committed_at = self._decide(epoch, marker, until=fenced + ttl.total_seconds())
+        self._grant(epoch)
+        at = Swapped(asked, fenced, time.monotonic())
+        self._step("granted")
+        self._control.end_lock_holders(self._move.source, committed_at)
+        return write_receipt(
+            self._move,
+            self._stream,
+            (self._control.source, self._control.target),
+            epoch=epoch,
+            marker=marker,
+            at=at,
+            committed_at=committed_at,
+        )
+
+    def _clear(self) -> None:
+        # A fence that a dead controller left: with this one alive it would stand to its deadline.
+        has = read_ownership(self._control.source, self._move.source)
+        if has.mode == "fenced":
+            self._control.call(self._move.source, "unfence", has.epoch, 0)
+
+    def _decide(self, epoch: int, marker: int, *, until: float) -> datetime:
+        try:
+            self._step("fenced")
+            drain(self._stream, marker, until=until)
+            self._step("drained")
+            committed_at = self._commit(epoch, marker, until=until)
+        except BaseException:
+            self._reopen(epoch)
+            raise
+        self._step("committed")
+        return committed_at
+
+    def _commit(self, epoch: int, marker: int, *, until: float) -> datetime:
+        while time.monotonic() < until:
+            with suppress(psycopg.errors.LockNotAvailable):
+                (at,) = self._control.call(self._move.source, "give", epoch, marker)
+                if at is not None:
+                    return at  # type: ignore[no-any-return]
+                break
+        raise SwapRefused(self._move.module, epoch)
+
+    def _reopen(self, epoch: int) -> None:
+        # Refused or unreachable: it has lapsed, or will, by itself. After the commit point, whose
+        # answer may have been lost, it does nothing: the row is not the fence's any more.
+        with suppress(psycopg.Error):
+            self._control.call(self._move.source, "unfence", epoch, 0)
+
+    def _grant(self, epoch: int) -> None:
+        until = time.monotonic() + GRANT_SECONDS
+        while True:
+            try:
+                if self._control.target.closed:
+                    self._control.reconnect_target()
+                self._control.call(self._move.target, "learn", SERVICE, epoch)
+                return
+            except psycopg.Error as error:
+                if time.monotonic() > until:
+                    raise NotYetGranted(self._move.module, epoch) from error
+                time.sleep(0.05)
+
+    def _step(self, name: str) -> None:
+        crash_point(f"cutover.{name}")
+        self._watch(name)

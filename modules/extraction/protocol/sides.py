@@ -1,0 +1,125 @@
+"""The two databases of a move, and how the protocol connects to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+import psycopg
+from psycopg import sql
+
+MONOLITH, SERVICE = "monolith", "service"
+Connection = psycopg.Connection[tuple[Any, ...]]
+Query = Sequence[Any] | Mapping[str, Any] | None
+
+# Text images of rows must read back as they were written, whatever the login's own settings are.
+_SESSION = """
+SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1;
+SET jit = off; SET bytea_output = 'hex';
+"""
+# Deadlock detection after 50 ms: a writer that waits for somebody who queues behind the fence is
+# let past by the detector before the fence gives up. Only superusers may set it.
+_DETECT = "SELECT set_config('deadlock_timeout', '50ms', false) " + (
+    "WHERE has_parameter_privilege('deadlock_timeout', 'SET')"
+)
+_OWNER = """
+SELECT pg_get_userbyid(nspowner), pg_get_userbyid(nspowner) = current_user
+FROM pg_namespace WHERE nspname = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Where the module's tables are: a libpq connection string and a schema."""
+
+    name: Literal["monolith", "service"]
+    url: str
+    schema: str
+
+    @property
+    def room(self) -> str:
+        """The schema of the protocol's own tables and functions, beside the module's."""
+        return f"{self.schema}_move"
+
+    @property
+    def is_source(self) -> bool:
+        """Whether the truth about ownership stands here: in the monolith's database."""
+        return self.name == MONOLITH
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A module under extraction. ``tables`` are unqualified names; a partitioned table is named
+    once, without its partitions. Both sides have the same tables.
+    """
+
+    module: str
+    source: Side
+    target: Side
+    tables: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if (self.source.name, self.target.name) != (MONOLITH, SERVICE):
+            raise ValueError("a move goes from the monolith to the service")
+        if len(set(self.tables)) != len(self.tables) or not self.tables:
+            raise ValueError("a move needs tables, each named once")
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Source, then target."""
+        return self.source, self.target
+
+
+class Direction(StrEnum):
+    """Which way a stream runs."""
+
+    FORWARD = "forward"  # monolith to service, until the cutover
+    REVERSE = "reverse"  # service to monolith, from the cutover on
+
+    def ends(self, move: Move) -> tuple[Side, Side]:
+        """From, to."""
+        if self is Direction.FORWARD:
+            return move.source, move.target
+        return move.target, move.source
+
+
+def connect(side: Side, *, purpose: str, applies: bool = False) -> Connection:
+    """An autocommitting session of the protocol, working as the owner of the module's schema.
+
+    One that ``applies`` marks its writes as the applier's: the guards let them pass, they are not
+    captured again, and the module's own triggers and foreign keys stay quiet, because what is
+    applied has been through them at its origin. That takes SET on ``session_replication_role``.
+    It must be a direct connection, or one that a pool keeps for the whole session.
+    """
+    connection = psycopg.connect(
+        side.url, autocommit=True, application_name=f"ficus {side.schema} {purpose}"
+    )
+    try:
+        connection.execute(_SESSION)
+        connection.execute(_DETECT)
+        if applies:
+            connection.execute("SET session_replication_role = replica")
+            connection.execute("SELECT set_config('ficus.applier', %s, false)", [side.schema])
+        _become_owner(connection, side.schema)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _become_owner(connection: Connection, schema: str) -> None:
+    found = connection.execute(_OWNER, [schema]).fetchone()
+    if found is not None and not found[1]:
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(found[0])))
+
+
+def row(
+    connection: Connection, statement: sql.Composed | str, values: Query = None
+) -> tuple[Any, ...]:
+    """The one row that ``statement`` always has."""
+    found = connection.execute(statement, values).fetchone()
+    if found is None:
+        raise psycopg.DataError("a statement that always has a row had none")
+    return found

@@ -1,0 +1,212 @@
+"""One direction of replication: reads the origin's log, applies it, keeps its position.
+
+Source: docs/extraction-protocol.md, *Replication*. The position is compared and swapped in the
+very transaction that applies a batch: so a batch is applied once, whoever else tries, and an
+applier that was stopped and goes on later does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+
+import psycopg
+from psycopg import sql
+
+from modules.extraction.protocol.applying import Applier
+from modules.extraction.protocol.crashpoints import crash_point
+from modules.extraction.protocol.digests import read_sums
+from modules.extraction.protocol.errors import NotInstalled, StalePosition
+from modules.extraction.protocol.positions import Position
+from modules.extraction.protocol.reading import Batch, Copied, count_waiting, read_batch
+from modules.extraction.protocol.sides import Connection, Direction, Move, connect, row
+from modules.extraction.protocol.tables import Table, read_tables
+
+BATCH_ROWS = 100_000  # of the log: what one transaction of the other side applies
+_STATE = """
+SELECT s.position, (SELECT array_agg(tab) FROM {here}.backfill WHERE state = 'done'),
+       b.tab, b.cursor
+FROM {here}.stream s LEFT JOIN {here}.backfill b ON b.state = 'copying' AND s.name = 'forward'
+WHERE s.name = %s
+"""
+_SWAP = """
+UPDATE {here}.stream SET position = %s, applied = applied + %s, changed_at = clock_timestamp()
+WHERE name = %s AND position = %s
+"""
+_REACH = "SELECT {here}.reach(%s, %s, %s::json)"
+_MARKS = "SELECT marker, marker_equal FROM {here}.stream WHERE name = %s"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What one batch was: ``rows`` of the log, and how many are still known to wait."""
+
+    rows: int
+    lag_rows: int
+    position: str
+    marker: int | None
+
+
+class Stream:
+    """One direction of a move. Not safe for two threads; two of them are safe for each other.
+
+    Connects when first used. Raises NotInstalled, and ``psycopg.OperationalError`` when a side is
+    away; then close it and make another.
+    """
+
+    def __init__(self, move: Move, direction: Direction, *, has_old: bool | None = None) -> None:
+        self.move, self.direction = move, direction
+        self.origin_side, self.end_side = direction.ends(move)
+        self._has_old = has_old
+        self._origin: Connection | None = None
+        self._end: Connection | None = None
+        self._appliers: dict[int, Applier] = {}
+        self._left: tuple[Position, Copied] | None = None
+        self.reached: tuple[int | None, bool] = (None, False)  # as marker(), by this very stream
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End both sessions."""
+        for connection in (self._origin, self._end):
+            if connection is not None:
+                connection.close()
+        self._origin = self._end = None
+
+    @property
+    def origin(self) -> Connection:
+        """The session that reads the log."""
+        if self._origin is None:
+            self._origin = connect(self.origin_side, purpose=f"{self.direction} read")
+            # A prepared plan cannot know how little of the log is new.
+            self._origin.execute("SET enable_seqscan = off")
+        return self._origin
+
+    @property
+    def end(self) -> Connection:
+        """The session that applies."""
+        if self._end is None:
+            self._end = connect(self.end_side, purpose=f"{self.direction} apply", applies=True)
+        return self._end
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables as the end has them."""
+        return tuple(applier.table for applier in self.appliers.values())
+
+    @property
+    def appliers(self) -> dict[int, Applier]:
+        """One per table, by its number."""
+        if not self._appliers:
+            has_old = self._has_old
+            if has_old is None:
+                has_old = self.end.info.server_version >= 180000
+            self._appliers = {
+                table.number: Applier(self.end_side, table, self.direction.value, has_old)
+                for table in read_tables(self.end, self.end_side, self.move.tables)
+            }
+        return self._appliers
+
+    def apply_once(self, *, limit: int = BATCH_ROWS) -> Applied:
+        """Read one batch and apply it. Raises StalePosition when another applier did."""
+        # What was left last time is true still, or the swap of the position will refuse it.
+        position, copied = self._left or self.standing()
+        self._left = None
+        batch = read_batch(self.origin, self.origin_side, position, copied, limit=limit)
+        crash_point("apply.read")
+        # Even with no rows: what was cut into pieces may have ended with the last one.
+        moves = batch.rows > 0 or position.upto is not None
+        if moves:
+            with self.end.transaction():
+                self.apply(batch)
+            crash_point("apply.committed")
+        self._left = (batch.after if moves else position), copied
+        lag = 0 if batch.is_complete and position.upto is None else self.lag()
+        return Applied(batch.rows, lag, str(batch.after), batch.marker)
+
+    def lag(self, *, limit: int = 1_000_000) -> int:
+        """Rows of the log that wait, counted up to ``limit``."""
+        position, _copied = self.standing()
+        return count_waiting(self.origin, self.origin_side, position, limit=limit)
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[Batch]:
+        """Both sides as of one and the same moment, for as long as the block lasts.
+
+        ``origin`` is in a repeatable-read snapshot, and ``end`` in a transaction that has applied
+        everything up to that snapshot; it commits with the block. Catch up first: all that waits
+        is one batch here.
+        """
+        while self.standing()[0].upto is not None:
+            self.apply_once()  # the rest of a batch in pieces ends at an older snapshot
+        position, copied = self.standing()
+        self._left = None
+        with self.origin.transaction():
+            self.origin.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            batch = read_batch(self.origin, self.origin_side, position, copied, limit=None)
+            with self.end.transaction():
+                self.apply(batch)
+                yield batch
+
+    def apply(self, batch: Batch) -> None:
+        """Swap the position and bring the rows, in the caller's transaction at the end."""
+        if batch.marker is None:
+            # What a crash may take here, it takes with the position: it is applied again.
+            self.end.execute("SET LOCAL synchronous_commit = off")
+        swapped = self.end.execute(
+            self._sql(_SWAP), [str(batch.after), batch.rows, self.direction, str(batch.before)]
+        )
+        if swapped.rowcount != 1:
+            raise StalePosition(f"{self.direction}: no longer at {batch.before}")
+        crash_point("apply.begun")
+        for change in batch.changes:
+            self.appliers[change.tab].apply(self.end, change)
+        if batch.marker is not None:
+            found = [self.direction, batch.marker, batch.sequences]
+            self.reached = batch.marker, bool(row(self.end, self._sql(_REACH), found)[0])
+        crash_point("apply.applied")
+
+    def marker(self) -> tuple[int | None, bool]:
+        """The last fence's marker that was applied here, and whether the sums were equal then."""
+        found = self.end.execute(self._sql(_MARKS), [self.direction]).fetchone()
+        return (found[0], bool(found[1])) if found else (None, False)
+
+    def unequal(self) -> tuple[str, ...]:
+        """The tables whose claimed and actual sums differ at this stream's end."""
+        sums = read_sums(self.end, self.end_side, self.direction)
+        return tuple(
+            self.appliers[number].table.name
+            for number, (claimed, actual) in sums.items()
+            if claimed != actual
+        )
+
+    def standing(self) -> tuple[Position, Copied]:
+        """The position, and what of the first copy is there. The reverse stream needs no copy."""
+        appliers = self.appliers  # now: asking the catalogue is nothing for a pause
+        try:
+            found = self.end.execute(self._sql(_STATE), [self.direction]).fetchone()
+        except psycopg.errors.UndefinedTable:
+            found = None
+        if found is None:
+            raise NotInstalled(self.move.module, self.end_side.name)
+        position, done, copying, cursor = found
+        if self.direction is Direction.REVERSE:
+            return Position.parse(position), Copied(tuple(appliers))
+        table = appliers[copying].table if copying else None
+        return Position.parse(position), Copied(
+            tuple(done or ()), table, tuple(cursor) if cursor else None
+        )
+
+    def _sql(self, text: str) -> sql.Composed:
+        return sql.SQL(text).format(here=sql.Identifier(self.end_side.room))

@@ -1,0 +1,1 @@
+"""How a change of authority becomes the way of requests, calls and events."""

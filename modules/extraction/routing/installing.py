@@ -1,0 +1,38 @@
+"""What a host does so that its calls and its bus go by the authority; ``apps.py`` does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from modules.extraction.modules_here import movable_modules
+from modules.extraction.routing.calls import AuthorityRoute, WhileThere
+from modules.extraction.routing.watching import Authorities, authorities
+from modules.platform.binding import Method, port_of, route, use
+from modules.platform.discovery import LeastLoaded, OfRole, Role
+from modules.platform.grpc_calls.ways import way_to
+from modules.platform.messaging.authority import install_authority
+from modules.platform.placement.installing import Awaited, own_registry
+from modules.platform.rpc import Chooser
+
+
+def install(chooser: Chooser | None = None, by: Authorities | None = None) -> None:
+    """Lead calls of each movable module to whoever has its data, and leave its outbox to them.
+
+    On top of the way that is installed: that one answers while the data is the monolith's.
+    """
+    known = by or authorities()
+    source = OfRole(Awaited(own_registry()), Role.OWN)
+    instances = WhileThere(chooser or LeastLoaded(source), known)
+    for module in movable_modules():
+        port = port_of(module)
+        if port is not None:
+            before: object = use(port)
+            there = way_to(module, instances)
+            route(port, AuthorityRoute(_way_of(before), there, known))
+    install_authority(lambda module: not known.of(module).is_services)
+
+
+def _way_of(stub: object) -> Callable[[Method], Callable[..., Any]]:
+    """The callers of what answers now."""
+    return lambda method: getattr(stub, method.name)

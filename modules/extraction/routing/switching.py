@@ -1,0 +1,136 @@
+"""The switch of the ways, in step with a change of authority: held, then given, or let go.
+
+Correctness never depends on it: whoever comes to the wrong side is refused by PostgreSQL, and sent
+on. It makes that nobody has to come to the wrong side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psycopg
+import structlog
+from psycopg import sql
+
+from modules.extraction import standings
+from modules.extraction.phases import Transition
+from modules.extraction.protocol.owning import read_ownership
+from modules.extraction.protocol.sides import SERVICE, Connection, Move, connect
+from modules.extraction.routing.doors import Door, DoorAway, front_doors
+from modules.extraction.routing.watching import tell
+
+log = structlog.get_logger(__name__)
+
+_HAS_KEYS = "SELECT to_regclass(%s) IS NOT NULL"
+# A request that the fence refused could not take its claim of the key back, and comes again.
+_UNCLAIM = "UPDATE {} SET started_at = 'epoch' WHERE answered_at IS NULL"
+
+
+@dataclass(slots=True)
+class Switch:
+    """What happens to the ways at each step of a swap; ``heard`` is the protocol's ``watch``."""
+
+    move: Move
+    doors: tuple[Door, ...]
+    source: Connection
+    target: Connection
+    publish: Callable[[int], None]
+    at: str  # the step after which the new side accepts writes
+    to_service: bool
+    is_given: bool = False
+    late: list[str] = field(default_factory=list)
+
+    def heard(self, step: str) -> None:
+        """Raises DoorAway while nothing is decided yet; after that only says what is late."""
+        if step == "held":
+            for door in self.doors:
+                door.hold(self.move.module)
+        elif step == self.at:
+            self._give()
+
+    def let_go(self) -> None:
+        """Nothing has moved: commands go on where they went before."""
+        for door in self.doors:
+            try:
+                door.release(self.move.module)
+            except DoorAway as error:
+                log.warning("extraction.door_late", module=self.move.module, trouble=str(error))
+
+    def _give(self) -> None:
+        self.is_given = True
+        epoch = read_ownership(self.source, self.move.source).epoch
+        self._unclaim()
+        self.publish(epoch)
+        self.late = told(self.doors, self.move.module, epoch, to_service=self.to_service)
+
+    def _unclaim(self) -> None:
+        side = self.move.target if self.to_service else self.move.source
+        connection = self.target if self.to_service else self.source
+        unclaim(connection, side.schema)
+
+
+def unclaim(connection: Connection, schema: str) -> None:
+    """Give the keys of requests free again whose end the old side did not live to see."""
+    name = sql.Identifier(schema, "idempotency_record")
+    found = connection.execute(_HAS_KEYS, [name.as_string(connection)]).fetchone()
+    if found and found[0]:
+        try:
+            connection.execute(sql.SQL(_UNCLAIM).format(name))
+        except psycopg.Error as error:  # they are free by themselves in a minute
+            log.warning("extraction.keys_not_freed", schema=schema, error=str(error).strip())
+
+
+def told(doors: tuple[Door, ...], module: str, epoch: int, *, to_service: bool) -> list[str]:
+    """Tell every door; what could not be told to whom."""
+    late = []
+    for door in doors:
+        try:
+            door.give(module, epoch, to_service=to_service)
+        except DoorAway as error:
+            log.warning("extraction.door_late", module=module, trouble=str(error))
+            late.append(str(error))
+    return late
+
+
+@contextmanager
+def switching(move: Move, by: Transition, *, reason: str) -> Iterator[Switch]:
+    """A switch for one swap. When the swap fails before anything was given, it lets go."""
+    to_service = by is Transition.CUTOVER
+
+    def publish(epoch: int) -> None:
+        before = standings.standing_of(move.module)
+        after = standings.after(move.module, before, by, epoch=epoch)
+        standings.put(move.module, after, reason=reason)
+        tell(move.module)
+
+    with (
+        front_doors() as doors,
+        connect(move.source, purpose="switch") as source,
+        connect(move.target, purpose="switch") as target,
+    ):
+        switch = Switch(
+            move=move,
+            doors=doors,
+            source=source,
+            target=target,
+            publish=publish,
+            at="granted" if to_service else "committed",
+            to_service=to_service,
+        )
+        if to_service:
+            for door in doors:
+                door.prepare(move.module)
+        try:
+            yield switch
+        except BaseException:
+            if not switch.is_given:
+                switch.let_go()
+            raise
+
+
+def owned_by_service(move: Move, source: Connection) -> tuple[bool, int]:
+    """Whose the module is by the source's word, and since which epoch."""
+    has = read_ownership(source, move.source)
+    return has.owner == SERVICE, has.epoch

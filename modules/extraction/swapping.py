@@ -1,0 +1,127 @@
+"""``cutover`` and ``rollback``: the authority goes to the service's database, or comes back."""
+
+from __future__ import annotations
+
+import psycopg
+
+from modules.extraction import facts, protocol, receipts, standings
+from modules.extraction.auditing import Recorded
+from modules.extraction.canarying import put_share
+from modules.extraction.guards import Facts, Guard
+from modules.extraction.moves import move_of
+from modules.extraction.phases import Phase, Transition
+from modules.extraction.protocol import Move, ProtocolError, SwapReceipt
+from modules.extraction.reports import Report
+from modules.extraction.routing.switching import Switch, switching
+from modules.extraction.steps import Ask, Change, Done, changed
+from modules.platform.discovery import Role
+
+
+def cutover(ask: Ask) -> Report:
+    """Give the module's data to its service.
+
+    Raises the protocol's errors (the monolith still has it, and commands go on there) and DoorAway.
+    """
+    return changed(
+        ask,
+        Change(
+            by=Transition.CUTOVER,
+            facts=lambda: _before_cutover(ask.module),
+            would=(
+                "let commands wait at the front doors",
+                "fence the monolith, bring the last changes, hand the authority over",
+                "send requests, calls and events to the service, the held commands first",
+            ),
+            work=lambda step, done: _cut_over(ask, step, done),
+            next_step=f"manage.py strangler watch {ask.module} keeps the way back short; "
+            f"rollback {ask.module} takes it",
+        ),
+    )
+
+
+def rollback(ask: Ask) -> Report:
+    """One step back: the data to the monolith with all later writes, or the share of a canary."""
+    return changed(
+        ask,
+        Change(
+            by=Transition.ROLLBACK,
+            facts=lambda: _before_rollback(ask.module),
+            would=("bring the work back to the monolith, and with the data all later writes",),
+            work=lambda step, done: _roll_back(ask, step, done),
+            next_step=f"manage.py strangler verify {ask.module}, then cutover again or cancel",
+        ),
+    )
+
+
+def _before_cutover(module: str) -> Facts:
+    if standings.standing_of(module).phase not in (Phase.SHADOW, Phase.CANARY):
+        return Facts()  # refused by its phase, which says more
+    move = move_of(module)
+    return Facts(
+        contract=facts.contract_trouble(module),
+        migrations=facts.migrations_trouble(move),
+        own_instances=facts.live_instances(module, Role.OWN),
+        doors_away=facts.doors_away(module),
+        protocol=_preflight(move),
+    )
+
+
+def _before_rollback(module: str) -> Facts:
+    if standings.standing_of(module).phase is not Phase.EXTRACTED:
+        return Facts(migrations="")
+    return Facts(migrations=facts.migrations_trouble(move_of(module)))
+
+
+def _preflight(move: Move) -> tuple[Guard, ...]:
+    """What the data half looks at; its migrations are the module's only, ours are all."""
+    try:
+        checks = protocol.preflight(move)
+    except (ProtocolError, psycopg.Error) as error:
+        have = str(error).strip().partition("\n")[0]
+        return (Guard(name="both databases", have=have, need="answer", passes=False),)
+    return tuple(
+        Guard(name=one.name, have=one.have, need=one.need, passes=one.ok)
+        for one in checks
+        if one.name != "migrations"
+    )
+
+
+def _cut_over(ask: Ask, step: Recorded, done: Done) -> None:
+    if standings.standing_of(ask.module).phase is Phase.CANARY:
+        # Its instances work on the monolith's data, which is about to be nobody's.
+        put_share(ask, 0, done)
+    move = move_of(ask.module)
+    with switching(move, Transition.CUTOVER, reason=ask.reason) as switch:
+        swap = protocol.cutover(move, watch=switch.heard)
+    _finish(step, done, "cutover", swap, switch)
+
+
+def _roll_back(ask: Ask, step: Recorded, done: Done) -> None:
+    if standings.standing_of(ask.module).phase is Phase.CANARY:
+        put_share(ask, 0, done)
+        return
+    move = move_of(ask.module)
+    with switching(move, Transition.ROLLBACK, reason=ask.reason) as switch:
+        swap = protocol.rollback(move, watch=switch.heard)
+    _finish(step, done, "rollback", swap, switch)
+
+
+def _finish(step: Recorded, done: Done, kind: str, swap: SwapReceipt, switch: Switch) -> None:
+    receipt = receipts.issue(step.row, kind, swap)
+    done.epoch = swap.epoch
+    whose = "service" if switch.to_service else "monolith"
+    rows = sum(one.source_count for one in swap.digests)
+    done.did += [
+        f"the {whose} has the authority since {swap.committed_at:%Y-%m-%d %H:%M:%S.%f}, "
+        f"epoch {swap.epoch}",
+        f"writes waited {swap.pause_ms:.1f} ms, behind the fence {swap.fence_ms:.1f} ms",
+        f"{rows:,} rows in {len(swap.digests)} tables are the same on both sides",
+        f"receipt {receipt.pk}: manage.py strangler log {step.row.module} --receipts",
+    ]
+    done.did += [f"a front door is late, doctor tells it again: {one}" for one in switch.late]
+    done.late = len(switch.late)
+    step.facts |= {
+        "receipt": receipt.pk,
+        "pause_ms": round(swap.pause_ms, 3),
+        "fence_ms": round(swap.fence_ms, 3),
+    }

@@ -1,0 +1,49 @@
+"""Pytest plugin (``-p tests.distribution``): which tests stay together on one xdist worker.
+
+Tests that share an expensive fixture are one unit of work, so that it is made once and not once per
+worker; all others go to whichever worker is free. Units with more tests begin first, single tests
+fill the gaps at the end. xdist's own marker for this, ``xdist_group``, is written into node ids,
+which pytest 9.2 makes anew: there it changes nothing, without a word.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+ONE_SHOP = "tests/e2e/"  # all tests below it share the shop
+# Beginnings of paths where each file is a unit: its processes are of the file.
+FILES = (
+    "tests/docs/test_proxy_docs.py",
+    "tests/extracted/",
+    "tests/extraction/",
+    "tests/platform/discovery/test_commands.py",
+    "tests/platform/grpc_calls/test_processes.py",
+    "tests/platform/messaging/test_processes.py",
+    "tests/platform/placement/",
+    "tests/proxy/",
+    "tests/shop/test_journey.py",
+)
+
+
+def unit_of(nodeid: str) -> str:
+    """The unit of work that a test belongs to; its own id if it is alone."""
+    file = nodeid.partition("::")[0]
+    if file.startswith(ONE_SHOP):
+        return ONE_SHOP
+    return file if file.startswith(FILES) else nodeid
+
+
+class Together(LoadScopeScheduling):
+    """Hands out whole units."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | None:
+    """For ``--dist loadgroup``, which ``make test`` asks for."""
+    return Together(config, log) if config.getvalue("dist") == "loadgroup" else None

@@ -1,0 +1,1 @@
+"""Staff at work on pages that run elsewhere."""

@@ -1,0 +1,1 @@
+"""Payment's own host beside the monolith, called over gRPC: real processes on the same data."""

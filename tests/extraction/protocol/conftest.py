@@ -1,0 +1,72 @@
+"""Two databases with a small module, as a test needs them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+
+from modules.extraction.protocol import Backfill, Direction, Move, Stream, install, scrub
+from tests.extraction.protocol.shop import databases, lines, till
+
+ROWS = """
+INSERT INTO till.account (name) SELECT 'a' || n FROM generate_series(1, 50) n;
+INSERT INTO till.entry (account_id, amount) SELECT 1 + n % 50, n FROM generate_series(1, 200) n;
+INSERT INTO till.note SELECT 'k' || n % 7, date '2020-01-01' + n, 'x' FROM generate_series(1, 60) n;
+"""
+
+
+@dataclass
+class Pair:
+    """A move and plain sessions in both databases, as an application has them."""
+
+    move: Move
+    source: psycopg.Connection
+    target: psycopg.Connection
+
+    def copy(self) -> Pair:
+        """Install, copy everything, catch up."""
+        install(self.move)
+        with Backfill(self.move) as backfill:
+            backfill.run(seconds=30)
+        return self
+
+    def ready(self) -> Pair:
+        """The same, and scrubbed: a cutover may come."""
+        self.copy()
+        assert scrub(self.move).count == 0
+        return self
+
+    def sync(self, direction: Direction = Direction.FORWARD) -> int:
+        """Apply what waits; how many rows of the log that were."""
+        rows = 0
+        with Stream(self.move, direction) as stream:
+            while (applied := stream.apply_once()).rows:
+                rows += applied.rows
+        return rows
+
+    def same(self) -> bool:
+        """Whether both sides have the very same rows, asked plainly."""
+        return lines(self.source) == lines(self.target)
+
+
+@pytest.fixture(scope="session")
+def urls() -> Iterator[tuple[str, ...]]:
+    """Two databases for all tests, because making one takes longer than most of them."""
+    with databases(os.environ["DATABASE_URL"], "source", "target") as made:
+        yield made
+
+
+@pytest.fixture
+def pair(urls: tuple[str, ...]) -> Iterator[Pair]:
+    """Both databases with the small module and some rows at the source; nothing installed."""
+    move = till(*urls)
+    with (
+        psycopg.connect(urls[0], autocommit=True) as source,
+        psycopg.connect(urls[1], autocommit=True) as target,
+    ):
+        source.execute(ROWS)
+        yield Pair(move, source, target)

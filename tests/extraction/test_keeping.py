@@ -1,0 +1,171 @@
+"""What goes on between two verbs, and what is done about one that died."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from modules.extraction import protocol, standings, targets
+from modules.extraction.following import Watched, watch
+from modules.extraction.models import Step
+from modules.extraction.moves import move_of
+from modules.extraction.steps import Ask
+from modules.platform.contracts import Moved
+from tests.extraction.commands import (
+    asked,
+    done,
+    leftovers,
+    monolith_rows,
+    own_instance,
+    pay,
+    service_rows,
+    strangler,
+    told,
+)
+from tests.proxy.front import FrontDoor
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.processes,
+    pytest.mark.timeout(300),
+]
+
+PARTS = """
+SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) FROM pg_inherits i
+JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'bus_outbox'::regclass ORDER BY 1
+"""
+GUARDED = """
+SELECT count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+WHERE t.tgname = 'ficus_guard' AND c.relname LIKE 'bus_outbox_%'
+"""
+COUNT = "SELECT count(*) FROM payment_payment"
+
+
+def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def there() -> int:
+    return int(service_rows(COUNT)[0][0])
+
+
+class Watching:
+    """``watch`` in a thread, as a process of its own would run it."""
+
+    def __enter__(self) -> Watching:
+        self._stop, self.report = threading.Event(), list[Watched]()
+        ask = Ask(module="payment", reason="watch", timeout=60)
+        self._thread = threading.Thread(target=lambda: self.report.append(watch(ask, self._stop)))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def test_kept_current_paused_and_mended(door: FrontDoor) -> None:
+    """One extraction, in which everything stops at the wrong moment once."""
+    done("create")
+    _changes_are_carried()
+    _partitions_are_level()
+    _pause_stands_still()
+    own_instance(door)
+    done("verify")
+    _dead_controller_after_its_commit_point(door)
+    _step_without_an_end()
+    done("rollback")
+    _way_back_is_kept_short()
+    done("cancel")
+    _create_that_was_killed()
+
+
+def _changes_are_carried() -> None:
+    """As long as somebody watches, the other side follows by itself."""
+    done("backfill")
+    with Watching() as watching:
+        pay(3)
+        until(lambda: there() == 3)
+    assert watching.report[0].rows >= 3
+
+
+def _partitions_are_level() -> None:
+    """What the monolith makes ahead the other side has, and nothing else, guards and all."""
+    monolith_rows("SELECT bus_make_partitions(1000000, 5)")
+    with Watching():
+        until(lambda: service_rows(PARTS) == monolith_rows(PARTS))
+        guarded = [(len(monolith_rows(PARTS)),)]
+        until(lambda: service_rows(GUARDED) == monolith_rows(GUARDED) == guarded)
+    assert guarded > [(3,)]
+    # One that only the service's host has made ahead is not the authority's, and goes.
+    service_rows("SELECT bus_make_partitions(1000000, 6)")
+    assert service_rows(PARTS) != monolith_rows(PARTS)
+    done("verify", "--quick")
+    assert service_rows(PARTS) == monolith_rows(PARTS)
+
+
+def _pause_stands_still() -> None:
+    """Copy and streams wait, what changes waits in the log; resumed, it comes."""
+    assert done("pause")["after"]["paused"]
+    assert strangler("pause", "payment", "--reason", "twice")[0] == 1
+    with Watching():
+        pay(2)
+        time.sleep(0.8)
+        assert there() == 3
+        assert not done("resume")["after"]["paused"]
+        until(lambda: there() == 5)
+
+
+def _dead_controller_after_its_commit_point(door: FrontDoor) -> None:
+    """The data has moved, and nobody wrote it down or told the front door: found, and mended."""
+    swap = protocol.cutover(move_of("payment"))
+    assert standings.standing_of("payment").phase == "shadow"
+    with pytest.raises(Moved):
+        pay(1)
+    code, found = told("doctor", "payment", "--dry-run")
+    assert (code, found["cured"], found["found"]) == (3, False, "service")
+    facts = [one["fact"] for one in found["faults"]]
+    assert len(facts) == 2, facts
+    assert f"the databases say extracted, epoch {swap.epoch}" in facts[0]
+    assert "front door" in facts[1]
+    assert asked(door) == "monolith"
+    assert done("doctor")["cured"]
+    standing = standings.standing_of("payment")
+    assert (standing.phase, standing.epoch, standing.percent) == ("extracted", swap.epoch, 100)
+    assert asked(door) == "service"
+    code, found = told("doctor", "payment", "--dry-run")
+    assert (code, found["faults"]) == (0, [])
+
+
+def _step_without_an_end() -> None:
+    """A process that was killed wrote no end: the record says so from then on."""
+    Step.objects.create(module="payment", verb="verify", actor="somebody", reason="killed")
+    assert told("doctor", "payment", "--dry-run")[0] == 3
+    done("doctor")
+    row = Step.objects.get(reason="killed")
+    assert (row.outcome, row.detail) == ("failed", "its process ended before it did")
+
+
+def _way_back_is_kept_short() -> None:
+    """After the rollback the first stream runs again, and both sides are the same."""
+    pay(1)
+    assert done("verify")["rows_differ"] == 0
+    assert there() == 6
+
+
+def _create_that_was_killed() -> None:
+    """A database that no step speaks of any more is removed."""
+    target = targets.planned("payment")
+    targets.make("payment", target)
+    targets.keep("payment", target)
+    assert told("doctor", "payment", "--dry-run")[0] == 3
+    done("doctor")
+    assert not targets.is_there(target)
+    assert targets.known("payment") is None
+    assert leftovers() == []

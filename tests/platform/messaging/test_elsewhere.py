@@ -1,0 +1,104 @@
+"""What comes to a host that has not the authority, and what a worker says when it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import pytest
+import redis
+from celery.exceptions import Reject
+from django.conf import settings
+
+from modules.platform.messaging import authority, receiving, subscriptions, tasks
+from modules.platform.messaging.carrier import (
+    ANNOUNCED_FOR,
+    CeleryCarrier,
+    InlineCarrier,
+    ack_queue_of,
+)
+from modules.platform.messaging.database import row, rows
+from modules.platform.messaging.testing import drain
+from tests.platform.messaging.ledgers import Ledger, authorized, publish_now
+
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+CURSORS = "SELECT count(*) FROM bus_cursor"
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Neither module's live data is here."""
+    monkeypatch.setattr(authority, "_has_authority", lambda module: False)
+    monkeypatch.setattr(tasks, "PAUSE", 0)
+    yield
+    monkeypatch.undo()
+
+
+CALLS: dict[str, Callable[[], Any]] = {
+    "deliver": lambda: tasks.deliver("payment", "orders", 0, 0, 1, True, "[]"),
+    "ack": lambda: tasks.acknowledge("payment", "orders", 0, 1, False),
+    "announce": lambda: tasks.announce("payment", "orders", {"payment.x": [1]}, "earliest"),
+    "fire": lambda: tasks.fire("orders"),
+    "begin": lambda: tasks.begin("orders"),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_task_for_another_host_is_handed_back(ledger: Ledger, elsewhere: None, name: str) -> None:
+    """Nothing is read or written for it; it lies in the queue again."""
+    with pytest.raises(Reject) as rejected:
+        CALLS[name]()
+    assert rejected.value.requeue
+    assert row("orders", CURSORS) == (0,)
+    assert row("payment", "SELECT count(*) FROM bus_subscription") == (0,)
+
+
+def test_worker_that_begins_has_what_was_lost_sent_again(
+    ledger: Ledger, carrier: InlineCarrier
+) -> None:
+    """Without waiting for the lease; it counts as a resend, and nothing is handled twice."""
+    drain()
+    order = uuid4()
+    publish_now(authorized(order, 1))
+    carrier_of_the_dead = InlineCarrier()
+    _send(carrier_of_the_dead)
+    assert len(carrier_of_the_dead.waiting) == 1
+    assert drain() == 0
+    receiving.begin("orders")
+    assert drain() == 1
+    assert ledger.of(order) == [1]
+    carrier_of_the_dead.pump()  # it was not dead after all
+    assert ledger.of(order) == [1]
+    assert rows("payment", "SELECT sent_at FROM bus_subscription WHERE sent_at IS NOT NULL") == []
+
+
+def test_beginning_counts_as_a_resend(ledger: Ledger, carrier: InlineCarrier) -> None:
+    """So an event that takes its whole worker with it is alone before long."""
+    drain()
+    publish_now(authorized())
+    _send(carrier)
+    for times in (1, 2, 3):
+        receiving.begin("orders")
+        _send(carrier)
+        assert row("payment", "SELECT max(resends) FROM bus_subscription") == (times,)
+
+
+def test_announcement_of_another_host_grows_stale(ledger: Ledger) -> None:
+    """One that a broker gives back after minutes must not undo what was announced since."""
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        queue = ack_queue_of("payment")
+        client.delete(queue)
+        (told, *_) = [one for one in subscriptions.announcements("orders") if one.accepts]
+        CeleryCarrier().announce(told)
+        message = msgspec.json.decode(client.lpop(queue))
+    expires, eta = message["headers"]["expires"], message["headers"]["eta"]
+    assert (expires is not None, eta) == (True, None)
+    assert ANNOUNCED_FOR >= 30
+
+
+def _send(carrier: InlineCarrier) -> None:
+    from modules.platform.messaging import relay
+
+    relay.send("payment", relay.look("payment").horizon, carrier)

@@ -1,0 +1,129 @@
+"""Watching the services' workers: who is asked, who is silent, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import REGISTRY
+
+from modules.platform.placement.attending import EVERY, LOST, SILENT, Attendance
+from modules.platform.placement.placed import Placed
+
+
+class Workers:
+    """Those of all services, and the broker before them: they answer, are silent, or away."""
+
+    def __init__(self) -> None:
+        self.answer = True
+        self.is_away = False
+        self.asked: list[str] = []
+        self._waiting: list[str] = []
+
+    def __call__(self) -> Workers:
+        if self.is_away:
+            raise ConnectionError("no broker")
+        return self
+
+    def ask(self, queue: str) -> str:
+        self.asked.append(queue)
+        self._waiting.append(f"question {len(self.asked)}")
+        return self._waiting[-1]
+
+    def heard(self, patience: float) -> Iterator[str]:
+        if self.is_away:
+            raise ConnectionError("no broker")
+        if self.answer:
+            yield from self._waiting
+            self._waiting.clear()
+
+    def close(self) -> None:
+        """They go on."""
+
+
+class Scene:
+    """A follower's watch over payment's service, and the row of the table that it writes."""
+
+    def __init__(self) -> None:
+        self.workers = Workers()
+        self.now = 100.0
+        self.placed = Placed(percent=100, revision=1)
+        self.noted: list[bool] = []
+        self._watch = Attendance(self.workers, self._note, clock=lambda: self.now)
+
+    def _note(self, module: str, *, revision: int, silent: bool) -> bool:
+        self.noted.append(silent)
+        self.placed = Placed(percent=self.placed.percent, revision=revision, attended=not silent)
+        return True
+
+    def pass_by(self, seconds: float, step: float = 0.2) -> None:
+        """So much time, with a look every ``step``."""
+        for _ in range(round(seconds / step)):
+            self.now += step
+            self._watch.turn({"payment": self.placed})
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_workers_that_answer_are_asked_now_and_then(scene: Scene) -> None:
+    """By their own queue, about once a second; nothing is written."""
+    scene.pass_by(10)
+    assert set(scene.workers.asked) == {"bus.payment.service"}
+    assert 10 / (EVERY + 0.5) < len(scene.workers.asked) <= 10 / EVERY + 1
+    assert scene.noted == []
+
+
+def test_silence_is_written_down_and_so_is_its_end(scene: Scene) -> None:
+    """After long enough and not before; the metric says how long; one answer ends it."""
+    scene.pass_by(3)
+    scene.workers.answer = False
+    scene.pass_by(SILENT - 3)
+    assert scene.noted == []
+    scene.pass_by(6)
+    assert scene.noted == [True]
+    value = REGISTRY.get_sample_value("ficus_placement_silent_seconds", {"module": "payment"})
+    assert value is not None
+    assert value >= SILENT
+    scene.workers.answer = True
+    scene.pass_by(1)
+    assert scene.noted == [True, False]
+    scene.pass_by(SILENT)
+    assert scene.noted == [True, False]
+
+
+def test_questions_do_not_pile_up_before_workers_that_are_gone(scene: Scene) -> None:
+    """One lies in the queue, and another only where the broker may have lost it."""
+    scene.workers.answer = False
+    scene.pass_by(LOST * 3)
+    assert len(scene.workers.asked) <= 4
+
+
+def test_a_follower_that_begins_anew_does_not_take_silence_back(scene: Scene) -> None:
+    """What another has written holds until somebody answers."""
+    scene.placed = Placed(percent=100, revision=1, attended=False)
+    scene.workers.answer = False
+    scene.pass_by(5)
+    assert scene.noted == []
+    scene.workers.answer = True
+    scene.pass_by(1)
+    assert scene.noted == [False]
+
+
+def test_a_broker_that_is_away_says_nothing_about_workers(scene: Scene) -> None:
+    """Nobody is called silent for it, during or right after."""
+    scene.pass_by(3)
+    scene.workers.is_away = True
+    scene.pass_by(SILENT * 2)
+    scene.workers.is_away = False
+    scene.pass_by(SILENT * 2)
+    assert scene.noted == []
+
+
+def test_what_is_not_placed_is_not_asked(scene: Scene) -> None:
+    """At 0 % there is nothing to swallow."""
+    scene.placed = Placed(percent=0, revision=2)
+    scene.pass_by(5)
+    assert scene.workers.asked == []
