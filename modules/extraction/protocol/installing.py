@@ -127,7 +127,11 @@ def _build(connection: Connection, side: Side, tables: tuple[Table, ...]) -> Non
     with connection.transaction():
         if not is_installed(connection, side):
             room = sql.Identifier(side.room)
-            connection.execute(sql.SQL("CREATE SCHEMA {}").format(room))
+            # The module's role may make nothing outside its schema; the login may.
+            owner = sql.Identifier(connection.execute("SELECT current_user").fetchall()[0][0])
+            connection.execute("SET LOCAL ROLE NONE")
+            connection.execute(sql.SQL("CREATE SCHEMA {} AUTHORIZATION {}").format(room, owner))
+            connection.execute(sql.SQL("SET LOCAL ROLE {}").format(owner))
             connection.execute(schema.tables(side.room))
         _know_tables(connection, side, tables)
         connection.execute(swapping.functions(side))

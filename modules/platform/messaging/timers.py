@@ -6,6 +6,7 @@ Never Celery's ``eta`` or ``countdown``: they fill the workers' memory and die w
 from __future__ import annotations
 
 import builtins
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ from modules.platform.messaging.errors import NoTimerHandler
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 random = SystemRandom()
+FIRING_SECONDS = 5.0  # of a task that may take 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +94,16 @@ def cancel(module: str, *, key: str, type: str) -> bool:
     return execute(module, _CANCEL, [type, key]) > 0
 
 
-def fire_due(module: str, *, ahead: float = 0.0, limit: int = 100) -> int:
+def fire_due(
+    module: str, *, ahead: float = 0.0, limit: int = 100, seconds: float = FIRING_SECONDS
+) -> int:
     """Fire what is due in ``module``, each timer in a transaction of its own; how many.
 
-    ``ahead`` seconds are added to the clock, for tests.
+    ``ahead`` seconds are added to the clock, for tests. After ``limit`` timers, or after
+    ``seconds``, the rest is left to the relay's next word: the task that does this has a limit.
     """
-    fired = 0
-    while fired < limit and _fire_one(module, ahead):
+    fired, until = 0, time.monotonic() + seconds
+    while fired < limit and (not fired or time.monotonic() < until) and _fire_one(module, ahead):
         fired += 1
     return fired
 

@@ -268,7 +268,7 @@ def test_writers_that_wait_for_each_other_and_for_the_fence_are_let_past(pair: P
                 waits(pair.source, control.source.info.backend_pid)
                 b.execute("UPDATE till.account SET balance = 2 WHERE id = 3")
                 b.commit()
-        assert steps == ["a", "fence"]
+        assert sorted(steps) == ["a", "fence"]  # which of the threads says so first is chance
 
 
 def test_sessions_that_only_hold_row_locks_are_ended_after_the_swap(pair: Pair) -> None:

@@ -13,6 +13,7 @@ from modules.platform.databases import atomic
 from modules.platform.messaging import TimerFired, after_commit, cancel, on_timer, schedule
 from modules.platform.messaging.database import rows
 from modules.platform.messaging.testing import drain
+from modules.platform.messaging.timers import fire_due
 from tests.platform.messaging.ledgers import Ledger
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -120,6 +121,16 @@ def test_timer_without_a_handler_is_seen_at_once(ledger: Ledger) -> None:
     [(state, error)] = rows("orders", "SELECT state, error FROM bus_timer")
     assert state == "dead"
     assert "no handler for timers of type 'nobody'" in error
+
+
+def test_firing_stops_in_time_and_leaves_the_rest(fired: list[TimerFired]) -> None:
+    """The task that fires may not take for ever, however much is due; one at least is fired."""
+    with atomic("orders"):
+        for number in range(3):
+            schedule("orders", key=str(number), type="hold", payload={}, due_at=soon(0))
+    assert fire_due("orders", ahead=60, seconds=0) == 1
+    assert fire_due("orders", ahead=60) == 2
+    assert len(fired) == 3
 
 
 def test_naive_time_is_refused() -> None:
