@@ -181,7 +181,7 @@ def test_two_processes_on_one_port_are_named(home: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("WEB_PORT", "many", "WEB_PORT='many' is not a valid int"),
+        ("WEB_PORT", "many", "WEB_PORT='many' is not a valid Port"),
         ("TRUSTED_PROXIES", "the door", "TRUSTED_PROXIES: 'the door' is no network"),
         ("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none", "127.0.0.1"),
         ("REDIS_URL", "redis://127.0.0.1:1/0", "127.0.0.1:1"),

@@ -52,11 +52,8 @@ def test_worker_takes_what_its_host_has_the_authority_over(both: Town) -> None:
 
 def test_bus_goes_on_when_the_shop_has_nothing_but_the_contract(both: Town) -> None:
     """Retired: the shop starts without the module, and hears and is heard as before."""
-    both.retire()
-    for role in ("worker", "relay"):
-        both.kill(f"shop {role}")
-        both.start(f"shop {role}")
-    harm(both, lambda done: done.kills < 1, rate=50)
-    outcome = rest(both, within=REST_WITHIN)
+    with both.retired():
+        harm(both, lambda done: done.kills < 1, rate=50)
+        outcome = rest(both, within=REST_WITHIN)
     assert outcome.found.is_clean, outcome
     assert outcome.seconds is not None, outcome

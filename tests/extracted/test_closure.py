@@ -94,7 +94,8 @@ class Copy:
             "ACCESS_TOKEN_KEYS": str(self.shop_keys / "jwks.json"),
             "SHOP_URL": "http://shop.test",
             "PYTHONUNBUFFERED": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",  # the copy stays what was copied
+            # Beside the copy, which stays what was copied.
+            "PYTHONPYCACHEPREFIX": str(self.home.parent / "byte_code"),
         }
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:

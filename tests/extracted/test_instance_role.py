@@ -13,6 +13,7 @@ from django.conf import settings
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from tests.e2e.running import free_port
 from tests.extracted.alone import manage
 
 
@@ -112,7 +113,7 @@ def test_origin_puts_no_defaults_there(tmp_path: Path, databases: Databases) -> 
     [
         ({"INSTANCE_ROLE": "mine"}, "INSTANCE_ROLE='mine' is none of own, origin"),
         ({"INSTANCE_ROLE": "origin"}, "INSTANCE_ROLE=origin needs PAYMENT_DATABASE_URL"),
-        ({"WEB_PORT": "many"}, "WEB_PORT='many' is not a valid int"),
+        ({"WEB_PORT": "many"}, "WEB_PORT='many' is not a valid Port"),
         ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "127.0.0.1"),
         ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "127.0.0.1:1"),
     ],
@@ -121,7 +122,7 @@ def test_a_wrong_environment_is_one_line(
     tmp_path: Path, databases: Databases, variables: dict[str, str], said: str
 ) -> None:
     """The variable and what would be right; exit code 1, no traceback, nothing started."""
-    env = {**environment(tmp_path, databases), "STANDIN_PORT": "0", **variables}
+    env = {**environment(tmp_path, databases), "STANDIN_PORT": str(free_port()), **variables}
     done = manage("payment", "up", env=env)
     assert done.returncode == 1
     assert said in done.stderr

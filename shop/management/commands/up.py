@@ -75,5 +75,8 @@ def _services_text(env: Environment, running: set[str]) -> str:
     lines = [
         f"  Beside {name:<13} http://localhost:{env.read(port_variable(name))}\n" for name in here
     ]
-    move = f"  To move work there: manage.py placement set {here[0]} --percent 50 --reason WHY\n"
-    return "".join([*lines, move]) if here else ""
+    moves = [
+        f"  To move work there: manage.py placement set {name} --percent 50 --reason WHY\n"
+        for name in here[:1]
+    ]
+    return "".join([*lines, *moves])

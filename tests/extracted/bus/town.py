@@ -92,10 +92,23 @@ class Town:
         with psycopg.connect(self.databases[host], options=options, autocommit=True) as connection:
             return connection.execute(statement.encode()).fetchall()
 
-    def retire(self) -> None:
-        """From the next start on the shop has nothing of payment but the contract."""
+    @contextmanager
+    def retired(self) -> Iterator[None]:
+        """Within it the shop has nothing of payment but the contract."""
+        before = dict(self.environments["shop"])
         kept = ",".join(module for module in MODULES if module != "payment")
-        self.environments["shop"]["FICUS_MODULES"] = kept
+        self.environments["shop"] = before | {"FICUS_MODULES": kept}
+        self._restart_shop()
+        try:
+            yield
+        finally:
+            self.environments["shop"] = before
+            self._restart_shop()
+
+    def _restart_shop(self) -> None:
+        for role in ("worker", "relay"):
+            self.kill(f"shop {role}")
+            self.start(f"shop {role}")
 
     def take_authority(self, host: str, modules: str) -> None:
         """From now on the host has no authority over ``modules`` (separated by blanks)."""

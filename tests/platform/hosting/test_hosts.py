@@ -65,7 +65,7 @@ def test_without_accounts_there_are_no_passwords(payment: Host) -> None:
     apps = applications.settings(payment, ("payment",))["INSTALLED_APPS"]
     assert "axes" not in apps
     assert "modules.platform.operators.apps.OperatorsConfig" in apps
-    assert backoffice.LOCKOUT not in str(backoffice.settings("x", ("payment",), ROOT))
+    assert backoffice.LOCKOUT not in str(backoffice.settings(payment, "x", ("payment",), ROOT))
     with_accounts = identity.settings(HOST.environment({}), ("accounts",), shop_url="https://x")
     assert (with_accounts["AUTH_USER_MODEL"], with_accounts["ACCESS_TOKEN_KEYS"]) == (
         "accounts.User",
