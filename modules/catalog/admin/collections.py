@@ -16,6 +16,7 @@ from modules.catalog.contract import RuleInvalid
 from modules.catalog.domain import CollectionKind, Rule
 from modules.catalog.models import Collection, CollectionItem
 from modules.catalog.service import collections
+from modules.platform.contracts.codec import convert
 
 _FIELDS = ("name", "slug", "description", "visible", "position")
 
@@ -34,14 +35,14 @@ class CollectionForm(forms.ModelForm):  # type: ignore[type-arg]
         if not given:
             return {}
         try:
-            rule = msgspec.convert(given, Rule)
+            rule = convert(given, Rule)
             return collections.stored_rule(rule)
         except (msgspec.ValidationError, RuleInvalid) as error:
             raise ValidationError(str(error)) from error
 
     def rule_given(self) -> Rule | None:
         rule = self.cleaned_data["rule"]
-        return msgspec.convert(rule, Rule) if rule else None
+        return convert(rule, Rule) if rule else None
 
 
 class ItemInline(TabularInline):

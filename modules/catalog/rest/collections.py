@@ -25,6 +25,7 @@ from modules.catalog.rest.bodies import (
 from modules.catalog.rest.products import WRITE
 from modules.catalog.rest.references import changes_of, staff_sees_all
 from modules.catalog.service import collections
+from modules.platform.contracts.codec import convert
 from modules.platform.rest import Answer, ApiRequest, ApiView, Problem, operation
 
 
@@ -120,7 +121,7 @@ class CollectionProductsView(ApiView):
 
 
 def _rule(body: RuleBody) -> Rule:
-    return msgspec.convert(msgspec.to_builtins(body), Rule)
+    return convert(msgspec.to_builtins(body), Rule)
 
 
 def _answer(collection_id: UUID, *, status: int = 200, hidden: bool = True) -> Answer:

@@ -21,6 +21,7 @@ from modules.catalog.queries.filters import CollectionRow
 from modules.catalog.service.categories import find_category
 from modules.catalog.service.conflicts import conflicts_as
 from modules.platform.contracts import StaleVersion
+from modules.platform.contracts.codec import convert
 from modules.platform.databases import atomic
 
 
@@ -35,7 +36,7 @@ def find_collection(reference: UUID | str, *, hidden: bool = False) -> Collectio
 
 def as_filter(collection: Collection) -> CollectionRow:
     """What the collection means for a list of products."""
-    rule = msgspec.convert(collection.rule, Rule)
+    rule = convert(collection.rule, Rule)
     return CollectionRow(id=collection.id, kind=collection.kind, rule=rule)
 
 

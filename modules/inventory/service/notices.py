@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import structlog
 from django.db import DatabaseError, connections
 
@@ -26,7 +25,7 @@ from modules.inventory.contract import (
 )
 from modules.inventory.domain import NoticeKind, wanted
 from modules.inventory.service import holds, reservations
-from modules.platform.contracts.codec import encode
+from modules.platform.contracts.codec import decoder_of, encode
 from modules.platform.databases import alias_of, atomic
 from modules.platform.messaging import publish
 from modules.platform.rest.identifiers import new_id
@@ -170,7 +169,7 @@ def _next(now: datetime) -> Note | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    lines = msgspec.json.decode(row[3], type=tuple[StockLine, ...])
+    lines = decoder_of(tuple[StockLine, ...]).decode(row[3])
     return Note(
         id=row[0],
         order_id=row[1],

@@ -17,6 +17,7 @@ from modules.payment.domain import Charge, ChargeRefund, ChargeStatus
 from modules.payment.providers.errors import AnswerLost, BadSignature, NotSent, Refused
 from modules.payment.providers.http import HttpPool, Reply
 from modules.payment.providers.protocol import AuthorizeRequest, Message
+from modules.platform.contracts.codec import decoder_of
 
 T = TypeVar("T")
 PAGE = 100
@@ -130,7 +131,7 @@ class StandInProvider:
     def read(self, body: bytes, headers: Mapping[str, str]) -> Message:
         try:
             self._webhook.verify(body, dict(headers), json_parse=False)
-            event = msgspec.json.decode(body, type=EventBody)
+            event = decoder_of(EventBody).decode(body)
         # ValueError: headers or a signature that are not even well formed; bytes that are no text.
         except (WebhookVerificationError, ValueError, msgspec.MsgspecError) as error:
             raise BadSignature(str(error)) from error
@@ -166,9 +167,10 @@ def _place(reference: str) -> str:
 
 def _decoded(reply: Reply, as_type: type[T]) -> T:
     try:
-        return msgspec.json.decode(reply.body, type=as_type)
+        read: T = decoder_of(as_type).decode(reply.body)
     except msgspec.MsgspecError as error:
         raise AnswerLost(f"unreadable answer: {error}") from error
+    return read
 
 
 def _declined(reply: Reply) -> ChargeBody:

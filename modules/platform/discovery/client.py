@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from modules.platform.contracts.codec import decoder_of
 from modules.platform.discovery.access import Credentials, credentials
 from modules.platform.discovery.errors import (
     DiscoveryError,
@@ -131,9 +132,10 @@ class RegistryClient:
 
     def _read(self, answer: httpx.Response, as_type: type[T]) -> T:
         try:
-            return msgspec.json.decode(answer.content, type=as_type)
+            read: T = decoder_of(as_type).decode(answer.content)
         except msgspec.MsgspecError as error:
             raise RegistryAway(f"{self.url} answered what cannot be read: {error}") from error
+        return read
 
 
 class _Fault(msgspec.Struct):
@@ -148,7 +150,7 @@ class _Problem(msgspec.Struct):
 
 def _refusal(answer: httpx.Response) -> DiscoveryError:
     try:
-        problem = msgspec.json.decode(answer.content, type=_Problem)
+        problem = decoder_of(_Problem).decode(answer.content)
     except msgspec.MsgspecError:
         problem = _Problem(detail="not by a problem; is this the registry's address?")
     unknown = problem.code == InstanceUnknown.code

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import httpx
 import msgspec
 
+from modules.platform.contracts.codec import decoder_of
+
 PATIENCE = 2.0  # seconds for an answer: well within the registry's time to live
 
 
@@ -39,7 +41,7 @@ class ReadinessProbe:
 
     def __call__(self) -> Health:
         try:
-            answer = msgspec.json.decode(self._http.get(self._url).content, type=_Answer)
+            answer = decoder_of(_Answer).decode(self._http.get(self._url).content)
         except httpx.HTTPError as error:
             return Health(ready=False, waiting_for=f"{self._url}: {error!r}")
         except msgspec.MsgspecError as error:

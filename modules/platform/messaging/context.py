@@ -9,6 +9,7 @@ from contextvars import ContextVar
 import msgspec
 
 from modules.platform.contracts import SYSTEM, CallContext, Envelope, call_context, current_context
+from modules.platform.contracts.codec import decoder_of
 
 _envelope: ContextVar[Envelope | None] = ContextVar("ficus_envelope", default=None)
 
@@ -62,4 +63,4 @@ def headers_now() -> str | None:
 
 def read_headers(text: str | None) -> Headers:
     """Stored headers, empty ones for None."""
-    return _NONE if text is None else msgspec.json.decode(text, type=Headers)
+    return _NONE if text is None else decoder_of(Headers).decode(text)

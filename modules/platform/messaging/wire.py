@@ -112,6 +112,7 @@ class Receipt:
 
 
 _batch = msgspec.json.Decoder(list[WireEvent])
+_event = msgspec.json.Decoder(WireEvent)
 _encoder = msgspec.json.Encoder()
 
 
@@ -125,7 +126,7 @@ def encode_event(event: WireEvent) -> str:
 
 
 def decode_event(text: str) -> WireEvent:
-    return msgspec.json.decode(text, type=WireEvent)
+    return _event.decode(text)
 
 
 def _object(data: bytes) -> dict[str, object]:

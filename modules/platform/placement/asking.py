@@ -10,6 +10,7 @@ import time
 import httpx
 import msgspec
 
+from modules.platform.contracts.codec import decoder_of
 from modules.platform.discovery.access import Credentials, credentials
 from modules.platform.discovery.wire import call_of
 from modules.platform.placement.placed import Placed, Placements
@@ -45,7 +46,7 @@ class AskedSource:
         if answer.status_code != httpx.codes.OK:
             raise TableUnread(f"{self._url} answered {answer.status_code}")
         try:
-            rows = msgspec.json.decode(answer.content, type=Rows).placements
+            rows = decoder_of(Rows).decode(answer.content).placements
         except msgspec.MsgspecError as error:
             raise TableUnread(f"{self._url} answered no table: {error}") from error
         return {

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args, get_origin
 import msgspec
 from django.http import QueryDict
 
+from modules.platform.contracts.codec import convert, decoder_of
 from modules.platform.rest.problems import Problem
 
 T = TypeVar("T")
@@ -24,7 +25,7 @@ def parse_body(data: bytes, as_type: type[T]) -> T:
         # PostgreSQL's text cannot hold it, whatever the field.
         raise Problem.invalid("", "the character U+0000 cannot be stored", code="bad_character")
     try:
-        body: T = _decoder(as_type).decode(data)  # type: ignore[arg-type]
+        body: T = decoder_of(as_type).decode(data)
     except msgspec.ValidationError as error:
         raise _problem(error, prefix="") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -47,7 +48,7 @@ def parse_query(given: QueryDict, as_type: type[S]) -> S:
             )
         values[name] = text.split(",") if name in lists else text
     try:
-        return msgspec.convert(values, as_type, strict=False)
+        return convert(values, as_type, strict=False)
     except msgspec.ValidationError as error:
         raise _problem(error, prefix="query") from error
 
@@ -56,11 +57,6 @@ def parse_query(given: QueryDict, as_type: type[S]) -> S:
 def _list_fields(as_type: type[msgspec.Struct]) -> frozenset[str]:
     fields = msgspec.structs.fields(as_type)
     return frozenset(field.name for field in fields if _is_tuple(field.type))
-
-
-@cache
-def _decoder(as_type: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(as_type)
 
 
 def _is_tuple(hint: Any) -> bool:

@@ -17,7 +17,7 @@ import msgspec
 
 from modules.platform.binding import Method
 from modules.platform.contracts import CallContext, ContractError
-from modules.platform.contracts.codec import CodecError, decode, encode
+from modules.platform.contracts.codec import CodecError, decode, decoder_of, encode
 
 DEADLINE = "Ficus-Deadline"  # milliseconds for which the caller still waits
 OUTCOME = "Ficus-Outcome"
@@ -77,7 +77,7 @@ class Wire:
         self._struct = msgspec.defstruct(
             method.name, fields, kw_only=True, forbid_unknown_fields=True
         )
-        self._decoder = msgspec.json.Decoder(self._struct)
+        self._decoder = decoder_of(self._struct)
 
     def pack(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         """The arguments of a call. Raises TypeError for what the method does not take."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-import msgspec
 from django.db.models import QuerySet
 
 from modules.platform.contracts import PostalAddress
+from modules.platform.contracts.codec import convert
 from modules.shipping.contract import Shipment, ShipmentNotFound, ShipmentState
 from modules.shipping.domain import HERE
 from modules.shipping.models import Shipment as Row
@@ -111,7 +111,7 @@ def as_shipments(rows: Sequence[Row]) -> tuple[Shipment, ...]:
             owner=row.owner,
             state=ShipmentState(row.state),
             method=row.method,
-            address=msgspec.convert(row.address, PostalAddress),
+            address=convert(row.address, PostalAddress),
             lines=tuple(lines[row.id]),
             tracking_number=row.tracking_number,
             tracking_url=row.tracking_url,

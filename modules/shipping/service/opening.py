@@ -14,7 +14,7 @@ from django.db import connections
 
 from modules.inventory.contract import Pick
 from modules.platform.contracts import PostalAddress
-from modules.platform.contracts.codec import encode
+from modules.platform.contracts.codec import convert, decoder_of, encode
 from modules.platform.databases import alias_of
 from modules.platform.rest.identifiers import new_id
 from modules.shipping.contract import ShipmentLine, ShipmentState
@@ -89,14 +89,14 @@ def open_shipment(
         )
         (told,) = cursor.fetchone()
     if told:
-        assign(order_id, msgspec.json.decode(told, type=tuple[Pick, ...]), now=now)
+        assign(order_id, decoder_of(tuple[Pick, ...]).decode(told), now=now)
 
 
 def left_out(order_id: UUID) -> list[tuple[ShipmentLine, ...]]:
     """What was cancelled before there was a shipment to take it from; empty lines mean all."""
     rows = Cancellation.objects.filter(order_id=order_id, left_out__isnull=False)
     return [
-        msgspec.convert(lines, tuple[ShipmentLine, ...])
+        convert(lines, tuple[ShipmentLine, ...])
         for lines in rows.values_list("left_out", flat=True)
     ]
 
