@@ -71,6 +71,11 @@ class Office:
         eventually(paid, within=60, what="capture of the order")
         return str(order["number"])
 
+    def another_payment(self) -> int:
+        """One more is paid for, the newest of all; its number for ``payment``."""
+        self.orders.append(self._order())
+        return len(self.orders) - 1
+
     def close(self) -> None:
         """Close all browsers."""
         for one in self._browsers:

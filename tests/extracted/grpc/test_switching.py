@@ -25,11 +25,10 @@ ANSWERED_HERE = FALLBACKS.labels("payment")._value
 
 
 def carried(transport: str) -> Callable[[], float]:
-    """Attempts that went so, where gRPC is chosen."""
-    return CARRIED.labels("payment", transport)._value.get
-
-
-by_grpc, by_http = carried("grpc"), carried("http")
+    """Attempts that went so from now on, where gRPC is chosen."""
+    count = CARRIED.labels("payment", transport)._value.get
+    before = count()
+    return lambda: count() - before
 
 
 def test_no_payment_is_lost_while_the_transport_changes(
@@ -42,6 +41,7 @@ def test_no_payment_is_lost_while_the_transport_changes(
     until(lambda: any(one.grpc_url for one in monolith.instances()))
     assert [one.grpc_url for one in monolith.instances()] == [payment.grpc_url]
     answered_here = ANSWERED_HERE.get()
+    by_grpc, by_http = carried("grpc"), carried("http")
     monolith("payment=grpc")
     with Load() as load:
         load.more(20)
