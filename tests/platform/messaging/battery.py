@@ -173,8 +173,8 @@ def late(ledger: Ledger, carrier: InlineCarrier) -> None:
                 '"amount":{"amount":1,"currency":"EUR"}}',
             ],
         )
-        for _ in range(30):  # in every part, so that cursors move on
-            publish_now(authorized())
+        # In every part, so that cursors move on; one stays empty in fewer than 1 of 10^10 runs.
+        publish_now(*(authorized() for _ in range(200)))
         publish_now(authorized(second, 2))
         drain()
         slow.commit()
