@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -80,6 +81,7 @@ class PaymentHost:
                 env={**inherited(), **self.env},
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
 
     def ensure_grpc(self) -> None:
@@ -108,8 +110,11 @@ class PaymentHost:
         return process.wait(30)
 
     def end_all(self) -> None:
-        for name in list(self._running):
-            self.end(name, signal.SIGKILL)
+        """With their children: a web server's workers would outlive it."""
+        for process in self._running.values():
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(30)
+        self._running.clear()
 
     def log(self, name: str) -> str:
         return (self.home / f"{name}.log").read_text()
