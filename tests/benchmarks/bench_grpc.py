@@ -28,6 +28,7 @@ from pathlib import Path
 
 from tests.benchmarks import bench_rpc, children
 from tests.benchmarks.bench_rpc import Call, Host, Round, measure
+from tests.ports import free_port
 
 BOUND = 2.0  # times the call over HTTP
 TITLES = {
@@ -72,7 +73,7 @@ def running(home: Path) -> Iterator[tuple[Host, int]]:
     """The gRPC server, in a process of its own, beside the one for HTTP (which has the Redis); and
     the port of the bare one in the same process.
     """
-    port, bare = children.free_port(), children.free_port()
+    port, bare = free_port(), free_port()
     command = [sys.executable, "-m", "tests.benchmarks.bench_grpc", "--serve", f"{port}", f"{bare}"]
     child = children.start("grpc", command, {"BENCH_TRUST": f"shop={home / 'keys'}"}, home / "logs")
     try:

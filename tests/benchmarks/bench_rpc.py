@@ -31,6 +31,7 @@ import httpx
 from modules.platform.databases import embedded
 from tests.benchmarks import children, cpu
 from tests.benchmarks.children import Child
+from tests.ports import free_port
 
 BOUND = 1.3  # times the bare call
 WARM = 200  # calls of each before the first round
@@ -88,7 +89,7 @@ class Host:
 def running(home: Path) -> Iterator[Host]:
     """A server of this host's own, with a Redis of its own; stopped afterwards."""
     home.chmod(0o755)
-    port = children.free_port()
+    port = free_port()
     trust = f"{CALLER}={home / 'keys'}"
     # No database is asked: the implementation does nothing.
     os.environ |= {"DATABASE_URL": "postgresql:///unused", "FICUS_HOME": str(home)}

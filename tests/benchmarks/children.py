@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -102,14 +101,6 @@ def wait_until_up(children: Sequence[Child], port: int, path: str, within: float
             last = "\n".join(f"{child.name}: {tail(child.log)}" for child in children)
             raise DidNotRun(f"port {port} did not answer {path} within {within:.0f} s\n{last}")
         time.sleep(0.1)
-
-
-def free_port() -> int:
-    """A TCP port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def tail(log: Path, lines: int = 15) -> str:

@@ -20,6 +20,7 @@ from tests.benchmarks import children, cpu
 from tests.benchmarks.children import Child, DidNotRun
 from tests.benchmarks.quiet import unfinished
 from tests.benchmarks.stage import Stage
+from tests.ports import free_port
 
 PORTS = ("PROXY_PORT", "PROXY_ADMIN_PORT", "WEB_PORT", "STANDIN_PORT", "MAILBOX_PORT")
 SETTLED_WITHIN = 120.0  # seconds
@@ -91,7 +92,7 @@ class Ficus:
 
 def environment(stage: Stage) -> dict[str, str]:
     """What the shop's processes need; their ports are free ones."""
-    ports = {name: str(children.free_port()) for name in PORTS}
+    ports = {name: str(free_port()) for name in PORTS}
     metrics = stage.home / "metrics"
     metrics.mkdir(exist_ok=True)
     return {

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.benchmarks import children
 from tests.benchmarks.children import ROOT, Child
 from tests.benchmarks.stage import Stage
+from tests.ports import free_port
 
 HERE = Path(__file__).resolve().parent / "peers" / "oscar"
 VENV = ROOT / ".ficus" / "bench" / "oscar-venv"
@@ -42,7 +43,7 @@ class Oscar:
 
     def __init__(self, stage: Stage, goods: Path) -> None:
         install()
-        self.port = children.free_port()
+        self.port = free_port()
         self.env = environment(stage)
         children.run([str(PYTHON), "-W", "ignore", "-m", "project.fill", str(goods)], self.env)
         self._web = children.start("oscar-web", _command(self.port), self.env, stage.logs)

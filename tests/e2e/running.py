@@ -6,7 +6,6 @@ import contextlib
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,18 +23,12 @@ from shop.env import MODULES, ROOT, load
 from shop.running.processes import processes
 from shop.running.services import prepare_services
 from tests import plain
+from tests.ports import free_port
 
 READY_WITHIN = 60.0  # seconds
 STOP_WITHIN = 15.0  # seconds
 PORTS = ("PROXY", "PROXY_ADMIN", "WEB", "STANDIN", "MAILBOX", "PAYMENT", "NOTIFICATION")
 SERVICES = ("payment", "notification")
-
-
-def free_port() -> int:
-    """A TCP port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def eventually(check: Callable[[], Any], *, within: float = 30.0, what: str = "it") -> Any:

@@ -18,7 +18,8 @@ import pytest
 
 from shop.env import ROOT
 from tests import plain
-from tests.e2e.running import PORTS, eventually, free_port
+from tests.e2e.running import PORTS, eventually
+from tests.ports import free_port
 
 # Those of the test session, where the command does not get as far as to use them.
 SERVERS = {name: os.environ[name] for name in ("DATABASE_URL", "REDIS_URL")}

@@ -13,8 +13,8 @@ from django.conf import settings
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tests.e2e.running import free_port
 from tests.extracted.alone import manage
+from tests.ports import free_port
 
 
 class Databases(NamedTuple):

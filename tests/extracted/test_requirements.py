@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import sys
-from importlib.metadata import packages_distributions
-from pathlib import Path
-
 import pytest
 
 from modules.platform.boundaries.closure_files import files_of, parts_in
@@ -19,10 +14,10 @@ from shop.scaffolding.requirements import (
     needed,
     parse,
 )
+from tests.imported import imported, not_in
 
 # Read code while a project is developed; no host comes there.
 DEVELOPMENT = {"grimp", "importlinter"}
-INTERNAL = {"modules", "shop", "extracted", "strangler_proxy"}
 SAMPLE = """\
 alone==1.0 \\
     --hash=sha256:aa
@@ -76,11 +71,7 @@ def test_pins_are_the_roots(module: str) -> None:
 @pytest.mark.parametrize("module", PORTS)
 def test_everything_imported_is_named(module: str) -> None:
     """Each package that the module's or its hosts' code imports is required by name."""
-    homes = packages_distributions()
-    named = names_of(ROOT, module)
-    for package, place in _imported(module):
-        candidates = {name.lower().replace("_", "-") for name in homes.get(package, [package])}
-        assert candidates & named, f"{package}, imported by {place}, is in no requirements.in"
+    assert not_in(names_of(ROOT, module), _imported(module)) == []
 
 
 def test_each_name_says_where_it_is_needed() -> None:
@@ -92,26 +83,11 @@ def test_each_name_says_where_it_is_needed() -> None:
         assert not platform & {name.lower() for name in own}
 
 
-def _imported(module: str) -> list[tuple[str, str]]:
-    """Packages that are neither Python's nor ours, each with a file that imports it: in the module,
-    and in the parts of the platform that hosts have (other parts are for other users).
+def _imported(module: str) -> dict[str, str]:
+    """What is imported in the module, and in the parts of the platform that hosts have (other parts
+    are for other users).
     """
     listed = parts_in((ROOT / "extracted/payment/closure.txt").read_text())
     platform = [part for part in listed if part.startswith("modules/platform/")]
-    found: dict[str, str] = {}
-    for path in files_of(ROOT, [f"modules/{module}/", *platform]):
-        if path.endswith(".py"):
-            for name in _top_level_names(ROOT / path):
-                found.setdefault(name, path)
-    skipped = INTERNAL | DEVELOPMENT | set(sys.stdlib_module_names)
-    return sorted((name, place) for name, place in found.items() if name not in skipped)
-
-
-def _top_level_names(path: Path) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module.partition(".")[0])
-    return names
+    found = imported(files_of(ROOT, [f"modules/{module}/", *platform]))
+    return {name: place for name, place in found.items() if name not in DEVELOPMENT}

@@ -13,8 +13,9 @@ from django.conf import settings
 
 from shop.env import ROOT
 from tests import plain
-from tests.e2e.running import eventually, free_port
+from tests.e2e.running import eventually
 from tests.extracted.alone import inherited, manage
+from tests.ports import free_port
 
 SERVERS = {"DATABASE_URL": settings.DATABASE_URL, "REDIS_URL": settings.REDIS_URL}
 

@@ -16,15 +16,10 @@ from typing import Any
 import httpx
 import yaml
 
+from tests.ports import free_port
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE = 20.0  # seconds for a process to begin or to end
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class FrontDoor:

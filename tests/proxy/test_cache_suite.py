@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.proxy.front import free_port, front_door
+from tests.ports import free_port
+from tests.proxy.front import front_door
 
 PACKAGE = "http-cache-tests@0.4.5"
 GOAL = 142

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import xxhash
 
+from tests.ports import free_port
 from tests.proxy.client import Reply, ask, crowd, patch, until
-from tests.proxy.front import free_port
 from tests.proxy.issuing import AUDIENCE, ISSUER, Issuer, jwks
 from tests.proxy.origin import CLOSE, ok, origin
 from tests.proxy.stage import Stage, capability, nobody, stage

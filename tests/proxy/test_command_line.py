@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.proxy.front import REPOSITORY, FrontDoor, free_port
+from tests.ports import free_port
+from tests.proxy.front import REPOSITORY, FrontDoor
 
 OPEN = {"authentication": "none"}
 TABLE = """\

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
 from tests.proxy.client import Reply, ask, crowd, patch, until
-from tests.proxy.front import FrontDoor, free_port, front_door
+from tests.proxy.front import FrontDoor, front_door
 from tests.proxy.issuing import AUDIENCE, ISSUER, SUBJECT, Issuer, jwks
 from tests.proxy.origin import Got, Origin, ok, origin, talk
 from tests.proxy.stage import capability, instances, route, stage

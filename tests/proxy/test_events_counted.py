@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.plain import get
-from tests.proxy.front import free_port, front_door
+from tests.ports import free_port
+from tests.proxy.front import front_door
 from tests.proxy.origin import ok, origin
 
 

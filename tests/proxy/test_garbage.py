@@ -16,7 +16,7 @@ import uvloop
 
 from strangler_proxy.app import Proxy
 from strangler_proxy.table import load_table
-from tests.proxy.front import free_port
+from tests.ports import free_port
 from tests.proxy.origin import Got, Step, ok, origin
 
 DOCUMENT = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import uvloop
 
-from tests.proxy.front import free_port
+from tests.ports import free_port
 from tests.proxy.origin import CLOSE, Got, Step, ok, origin
 from tests.proxy.stage import fenced, moved, nobody
 from tests.proxy.test_garbage import GET, POST, SOME, _serve_and_look

@@ -20,6 +20,7 @@ from tests.benchmarks.proxy.arena import DOCUMENTS, fill
 from tests.benchmarks.proxy.probe_cases import CASES, SMUGGLED, VALID, Case
 from tests.benchmarks.proxy.probes import Level, judge, send, worse
 from tests.benchmarks.proxy.recorder import ANSWER, Recorder
+from tests.ports import free_port
 
 BY_NAME = {case.name: case for case in CASES}
 GET = b"GET /api/probe HTTP/1.1\r\nHost: door.example\r\n\r\n"
@@ -36,7 +37,7 @@ def recorder() -> Iterator[Recorder]:
 @pytest.fixture(scope="module")
 def door(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a front door that sends ``/api/`` to the recorder."""
-    home, port = tmp_path_factory.mktemp("door"), children.free_port()
+    home, port = tmp_path_factory.mktemp("door"), free_port()
     document = home / "door.yaml"
     values = {"port": str(port), "monolith": str(recorder.port)}
     document.write_text(fill((DOCUMENTS / "ours-bare.yaml").read_text(), values))

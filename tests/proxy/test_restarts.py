@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from strangler_proxy.wire.handover import HANDSHAKE_SECONDS
+from tests.ports import free_port
 from tests.proxy.client import ask
 from tests.proxy.front import PATIENCE, REPOSITORY, FrontDoor, front_door
 from tests.proxy.origin import Origin, origin
@@ -144,10 +145,7 @@ def test_another_front_door_does_not_take_the_admin_address(
     """One that serves elsewhere is no successor: it says so and ends, and nothing is taken over."""
     with front_door(tmp_path, document(upstream)) as door:
         other = tmp_path / "other.yaml"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        other.write_text(door.path.read_text().replace(f":{door.port}", f":{port}"))
+        other.write_text(door.path.read_text().replace(f":{door.port}", f":{free_port()}"))
         stranger = second(door, other)
         _, said = stranger.communicate(timeout=PATIENCE)
         assert stranger.returncode == 1

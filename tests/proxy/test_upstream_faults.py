@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from tests import plain
-from tests.proxy.front import FrontDoor, free_port, front_door
+from tests.ports import free_port
+from tests.proxy.front import FrontDoor, front_door
 from tests.proxy.origin import CLOSE, HALF_CLOSE, HANG, RESET, Got, Origin, ok, origin, talk
 
 DEADLINE = 1.0  # seconds; of the routes below

@@ -20,6 +20,7 @@ from tests.benchmarks.children import Child
 from tests.benchmarks.proxy import identities, machine
 from tests.benchmarks.proxy.identities import Person
 from tests.benchmarks.proxy.machine import Cores
+from tests.ports import free_port
 
 DOCUMENTS = Path(__file__).resolve().parent / "documents"
 SMALL, LARGE = 300, 65_536  # bytes of an answer
@@ -61,7 +62,7 @@ def arena() -> Iterator[Arena]:
         people = identities.make(home)
         values = {
             **programs,
-            **{name: str(children.free_port()) for name in ("monolith", "service", "taken")},
+            **{name: str(free_port()) for name in ("monolith", "service", "taken")},
             "home": str(home),
             "issuer": identities.ISSUER,
             "audience": identities.AUDIENCE,

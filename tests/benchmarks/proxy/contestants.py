@@ -18,6 +18,7 @@ from tests.benchmarks.children import Child
 from tests.benchmarks.client import Connection
 from tests.benchmarks.proxy import machine
 from tests.benchmarks.proxy.arena import DOCUMENTS, Arena, fill
+from tests.ports import free_port
 
 OURS = "ficus"  # the compiled build, which the run makes if there is none
 OURS_PLAIN = "ficus uncompiled"  # the same sources, as a fresh clone runs them
@@ -212,14 +213,14 @@ class Running:
 
 def start(contestant: Contestant, arena: Arena, **other: str) -> Running:
     """Start it on its core and wait until it answers. Raises DidNotRun."""
-    port = children.free_port()
+    port = free_port()
     name = contestant.name.replace(" ", "-").replace(",", "")
     mirror = "{upstream: hung, percent: 100}" if contestant.shape is Shape.HUNG else "null"
     values = {
         **arena.values,
         "name": name,
         "port": str(port),
-        "admin": str(children.free_port()),
+        "admin": str(free_port()),
         "mirror": mirror,
         **other,
     }

@@ -28,7 +28,8 @@ from modules.notification.providers.sms import SmsTransport
 from modules.notification.providers.smtp import SmtpAddress
 from modules.notification.providers.transport import Outgoing, Verdict
 from modules.notification.providers.webhook import WebhookTransport
-from tests.modules.notification.world import Post, confirmed, free_port, hear
+from tests.modules.notification.world import Post, confirmed, hear
+from tests.ports import free_port
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

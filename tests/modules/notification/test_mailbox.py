@@ -26,7 +26,8 @@ from modules.notification.contract import Channel
 from modules.notification.models import MessageRow, Preference, TemplateRow, WebhookEndpoint
 from modules.notification.providers.smtp import SmtpAddress, SmtpTransport
 from modules.notification.sending import Sender
-from tests.modules.notification.world import Clock, Post, confirmed, free_port, hear
+from tests.modules.notification.world import Clock, Post, confirmed, hear
+from tests.ports import free_port
 
 ROOT = Path(django_settings.BASE_DIR)
 

@@ -20,7 +20,8 @@ from cryptography.x509.oid import NameOID
 
 from modules.notification.providers.smtp import SmtpAddress, SmtpTransport
 from modules.notification.providers.transport import Outgoing, Verdict
-from tests.modules.notification.world import Post, free_port, smtp_server
+from tests.modules.notification.world import Post, smtp_server
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email
 import email.policy
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ from modules.platform.contracts import Envelope as EventEnvelope
 from modules.platform.contracts import Event, Money, PostalAddress
 from modules.platform.databases import atomic
 from modules.platform.messaging.context import on_behalf_of
+from tests.ports import free_port
 
 EUR = "EUR"
 
@@ -76,13 +76,6 @@ def smtp_server(post: Post, port: int = 0) -> Iterator[int]:
         yield port
     finally:
         controller.stop()
-
-
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def envelope_of(event: Event, event_id: UUID | None = None) -> EventEnvelope:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 import httpx
 
 from tests import plain
+from tests.ports import free_port
 
 KEY = "sk_test_ficus"
 CARDS = {
@@ -33,9 +33,7 @@ class LocalStripe:
     @contextmanager
     def started(cls) -> Iterator[LocalStripe]:
         """One on a free port, with nothing in it."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         command = [sys.executable, "-m", "localstripe", "--port", str(port), "--from-scratch"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         stripe = cls(port)

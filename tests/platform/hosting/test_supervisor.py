@@ -20,7 +20,8 @@ import pytest
 
 from modules.platform.hosting.running.process import Stage
 from shop.env import ROOT
-from tests.e2e.running import eventually, free_port
+from tests.e2e.running import eventually
+from tests.ports import free_port
 
 # Says each line of what happens to it; takes its time to end.
 PATIENT = """

@@ -14,7 +14,7 @@ import pytest
 from strangler_proxy.config import Fields
 from strangler_proxy.render import Target, render
 from strangler_proxy.transform.targets import TargetRules
-from tests.proxy.front import free_port
+from tests.ports import free_port
 from tests.proxy.render.documents import document
 from tests.proxy.render.echo import Upstream, upstreams
 from tests.proxy.render.planes import Plane, running

@@ -7,7 +7,7 @@ import xxhash
 
 from strangler_proxy.config import Document
 from strangler_proxy.render import Severity, Target, render
-from tests.proxy.front import free_port
+from tests.ports import free_port
 from tests.proxy.render.documents import document
 from tests.proxy.render.echo import Upstream, upstreams
 from tests.proxy.render.planes import running, sides_of_keys

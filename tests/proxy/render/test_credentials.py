@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from strangler_proxy.auth.keys import KeySet, parse_keys
 from strangler_proxy.config import Document
 from strangler_proxy.render import Target, render
-from tests.proxy.front import free_port
+from tests.ports import free_port
 from tests.proxy.issuing import Issuer
 from tests.proxy.render.documents import document
 from tests.proxy.render.echo import upstreams

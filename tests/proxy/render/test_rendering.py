@@ -11,7 +11,7 @@ import xxhash
 from strangler_proxy.config import Document
 from strangler_proxy.render import Rendering, Target, render
 from strangler_proxy.render.report import Note, Severity
-from tests.proxy.front import free_port
+from tests.ports import free_port
 from tests.proxy.render.certificates import put_files, put_others
 from tests.proxy.render.documents import changed_everywhere, document, full
 from tests.proxy.render.echo import upstreams

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from strangler_proxy.render import Target, render
-from tests.proxy.front import free_port
+from tests.ports import free_port
 from tests.proxy.render.echo import upstreams
 from tests.proxy.render.planes import running
 from tests.proxy.render.routing import CASES, NAMES, Case, expected, routing_document

@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from strangler_proxy.render import Target, render
-from tests.proxy.front import free_port
+from tests.ports import free_port
 from tests.proxy.render.documents import document
 from tests.proxy.render.echo import upstreams
 from tests.proxy.render.planes import running
