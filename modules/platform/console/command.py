@@ -7,7 +7,9 @@ from enum import IntEnum
 from typing import IO, Any, cast
 
 import msgspec
+import psycopg
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError
 from rich.console import Console, RenderableType
 
 from modules.platform.contracts import ContractError
@@ -73,6 +75,12 @@ class ConsoleCommand(BaseCommand):
         except (CommandFailed, ContractError) as error:
             self.stderr.write(f"{self.name()}: {error}")
             sys.exit(getattr(error, "exit_code", Exit.FAILED))
+        except (DatabaseError, psycopg.Error) as error:
+            said = _why_no_database(error)
+            if said is None:
+                raise  # a fault of ours: the traceback says where
+            self.stderr.write(f"{self.name()}: {said}")
+            sys.exit(Exit.FAILED)
         except KeyboardInterrupt:
             self.stderr.write(f"{self.name()}: {self.interrupted()}")
             sys.exit(130)
@@ -103,3 +111,19 @@ class ConsoleCommand(BaseCommand):
         elif report is not None:
             console = Console(file=cast(IO[str], self.stdout), soft_wrap=not sys.stdout.isatty())
             console.print(self.render(report))
+
+
+def _why_no_database(error: Exception) -> str | None:
+    """What is wrong with the database itself and what to do; None when it is something else."""
+    cause = error.__cause__ if isinstance(error, DatabaseError) else error
+    line = str(error).strip().partition("\n")[0]
+    if isinstance(cause, psycopg.errors.UndefinedTable):
+        return f"the database is not migrated ({line}): manage.py migrate"
+    if isinstance(cause, psycopg.OperationalError) and _is_away(cause.sqlstate):
+        return f"the database does not answer ({line}); is it running, and is DATABASE_URL right?"
+    return None
+
+
+def _is_away(sqlstate: str | None) -> bool:
+    """No connection, one that was lost, a wrong login, a server that goes or comes."""
+    return sqlstate is None or sqlstate.startswith(("08", "28", "57P"))

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.management import call_command
+from django.db import DatabaseError, connection
 
 from modules.platform.console import CommandFailed, ConsoleCommand, Exit, Progress
 
@@ -34,6 +36,10 @@ class Count(ConsoleCommand):
                 raise CommandFailed("there is nothing to count; name a file")
             case "stop":
                 raise KeyboardInterrupt
+            case statement if statement.startswith(("SELECT", "DO")):
+                connection.cursor().execute(statement)
+            case "connect":
+                psycopg.connect("host=127.0.0.1 port=1")
         return Report(found=3, has_differences=options["do"] == "differ")
 
     def render(self, report: Report) -> str:
@@ -76,6 +82,30 @@ def test_exit_codes(do: str, code: int, said: str) -> None:
     _, err, exit_code = run(do=do)
     assert exit_code == code
     assert said in err
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("do", "said"),
+    [
+        ("SELECT * FROM nowhere", '(relation "nowhere" does not exist): manage.py migrate'),
+        ("connect", "is it running, and is DATABASE_URL right?"),
+        ("DO $$ BEGIN RAISE SQLSTATE '57P01'; END $$", "is it running"),
+    ],
+)
+def test_a_database_that_is_not_there_is_one_line(do: str, said: str) -> None:
+    """Not migrated, not running, going down: what it is and what to do, and no traceback."""
+    out, err, exit_code = run(do=do)
+    assert (out, exit_code, len(err.splitlines())) == ("", Exit.FAILED, 1)
+    assert said in err
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("do", ["SELECT nothing", "DO $$ BEGIN RAISE SQLSTATE '55P03'; END $$"])
+def test_a_fault_of_ours_keeps_its_traceback(do: str) -> None:
+    """A wrong column, a lock that was not to be had: not the operator's to mend."""
+    with pytest.raises(DatabaseError):
+        run(do=do)
 
 
 def test_progress_keeps_count_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,8 @@
+"""Every verb of ``manage.py strangler``, by its name."""
+
+from modules.extraction.verbs import looking, moving
+from modules.extraction.verbs.verb import Call, Look, Verb
+
+VERBS: dict[str, Verb | Look] = {one.name: one for one in (*looking.VERBS, *moving.VERBS)}
+
+__all__ = ["VERBS", "Call", "Look", "Verb"]
