@@ -9,7 +9,7 @@ DEBIAN := chromium=chromium nginx=nginx haproxy=haproxy wrk=wrk node=nodejs npm=
 # The hosts of one module that the repository ships.
 HOSTS := payment notification
 
-.PHONY: help up test check format bench compiled clean debian requirements env-example
+.PHONY: help up test check format bench extraction compiled clean debian requirements env-example
 
 help:  ## List what make can do.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ format: $(VENV)/.installed-dev  ## Format the code.
 
 bench: $(VENV)/.installed-dev  ## Measure, each number beside a peer or ceiling of the same run.
 	@exec $(PY) -m tests.benchmarks $(ARGS)
+
+extraction: $(VENV)/.installed-dev  ## Move two modules of a running shop out and back, under load.
+	@exec $(PY) -m tests.benchmarks.bench_extraction_show $(ARGS)
 
 compiled: $(VENV)/.installed-dev  ## Compile the front door's data path with mypyc (needs a C compiler).
 	$(PY) -m strangler_proxy.compiling

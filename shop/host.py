@@ -26,6 +26,8 @@ MODULES = (
 
 # Modules that have a host of their own in ``extracted/``, and the port that it has by default.
 SERVICES = {"payment": 8101, "notification": 8102}
+# And that of the same host on a database of its own, once the module is being moved there.
+OWN_SERVICES = {"payment": 8111, "notification": 8112}
 
 HOST = Host(
     name="shop",
@@ -37,6 +39,12 @@ HOST = Host(
     variables=(
         variable(
             "FICUS_MODULES", list, list(MODULES), "The modules this host composes, comma-separated."
+        ),
+        variable(
+            "RETIRED_MODULES",
+            list,
+            [],
+            "Modules that `strangler retire` has given to their services alone: contracts only.",
         ),
         variable(
             "PLACE_MODULES",
@@ -75,6 +83,15 @@ HOST = Host(
         *(
             variable(f"{name.upper()}_PORT", Port, port, f"Port of {name}'s service.")
             for name, port in SERVICES.items()
+        ),
+        *(
+            variable(
+                f"{name.upper()}_OWN_PORT",
+                Port,
+                port,
+                f"Port of {name}'s service with a database of its own.",
+            )
+            for name, port in OWN_SERVICES.items()
         ),
     ),
 )

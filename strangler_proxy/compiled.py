@@ -132,10 +132,10 @@ def _mirror_of(
 ) -> tuple[Mirror | None, tuple[Side, ...]]:
     """The mirror, and whose requests it copies.
 
-    In phase shadow the capability's mirror comes before the route's own, and gets what the
-    monolith answers.
+    In the phases shadow and canary the capability's mirror comes before the route's own, and gets
+    what the monolith answers.
     """
-    if capability is not None and capability.settings.phase is Phase.SHADOW:
+    if capability is not None and capability.settings.phase in (Phase.SHADOW, Phase.CANARY):
         shadow = capability.settings.mirror
         if shadow is not None:
             return shadow, (Side.MONOLITH,)

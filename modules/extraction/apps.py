@@ -21,6 +21,8 @@ class ExtractionConfig(AppConfig):
         from django.conf import settings
 
         from modules.extraction.routing.installing import install
+        from modules.extraction.shadowing.listening import Notebook, listen
 
         if settings.PLACE_MODULES:
             install()
+            listen(Notebook())

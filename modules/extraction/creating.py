@@ -12,6 +12,7 @@ from modules.extraction.phases import Transition
 from modules.extraction.protocol.installing import install, uninstall
 from modules.extraction.protocol.sides import Move
 from modules.extraction.reports import Report
+from modules.extraction.shadowing.switching import stop_shadowing
 from modules.extraction.steps import Ask, Change, Done, changed
 from modules.extraction.targets import Target
 
@@ -103,6 +104,7 @@ def _cancel(module: str, done: Done) -> None:
     move = move_of(module)
     target = targets.known(module)
     assert target is not None  # noqa: S101 - move_of has just read it
+    done.did.extend(f"later: {one}" for one in stop_shadowing(module))
     uninstall(move)
     done.did.append(f"took capture and guards off {len(move.tables)} tables")
     _remove(module, target, move)

@@ -15,13 +15,18 @@ import psycopg
 import structlog
 
 from modules.extraction import standings
+from modules.extraction.controlling import holder
+from modules.extraction.errors import ControllerBusy
 from modules.extraction.filling import check_installed
+from modules.extraction.healing import doctor
 from modules.extraction.leveling import leveled
+from modules.extraction.models import Step
 from modules.extraction.moves import move_of
 from modules.extraction.phases import Direction, Standing
 from modules.extraction.protocol import Direction as Stream
 from modules.extraction.protocol import Follower, Move
 from modules.extraction.protocol.following import watch_fences
+from modules.extraction.shadowing.working import Working
 from modules.extraction.steps import Ask
 from modules.extraction.verifying import BOTH
 
@@ -43,6 +48,22 @@ def _level(move: Move, standing: Standing) -> None:
         log.info("extraction.leveled", module=move.module, partitions=changed)
 
 
+def mend(module: str) -> None:
+    """What a dead controller has left half told is told: to the record, and to front doors that
+    hold commands for it.
+    """
+    if not Step.objects.filter(module=module, ended_at=None).exists() or holder(module):
+        return
+    try:
+        examined = doctor(Ask(module=module, reason="its controller is gone"))
+    except (ControllerBusy, psycopg.Error) as error:  # somebody was faster; a side is away
+        log.warning("extraction.not_mended", module=module, error=str(error).strip())
+        return
+    if examined.faults:
+        facts = [fault.fact for fault in examined.faults]
+        log.warning("extraction.mended", module=module, faults=facts)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
     """What was carried while it ran."""
@@ -62,10 +83,16 @@ class Carrier:
         self._way: Stream | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._failure: Exception | None = None
         self.rows = 0
 
     def follow(self, standing: Standing) -> None:
-        """Carry as ``standing`` says: that way, or nothing while it is paused or undone."""
+        """Carry as ``standing`` says: that way, or nothing while it is paused or undone.
+
+        Raises what has ended the stream: nothing would be carried any more.
+        """
+        if self._failure is not None:
+            raise self._failure
         way = None if standing.paused else _WAYS.get(standing.direction)
         if way is self._way:
             return
@@ -84,7 +111,10 @@ class Carrier:
         self._thread = self._way = None
 
     def _run(self, way: Stream, stop: threading.Event) -> None:
-        self.rows += Follower(self._move, way).run(stop)
+        try:
+            self.rows += Follower(self._move, way).run(stop)
+        except Exception as error:  # for whoever asks for the next look
+            self._failure = error
 
 
 def watch(
@@ -102,7 +132,7 @@ def watch(
     began, move, deadline = clock(), move_of(ask.module), ask.deadline()
     healed, level_at = list[str](), clock()
     fences = threading.Thread(target=lambda: healed.extend(watch_fences(move, stop)), daemon=True)
-    carrier = Carrier(move)
+    carrier, shadowing = Carrier(move), Working(ask.module)
     fences.start()
     try:
         while not stop.is_set() and not deadline.passed():
@@ -111,6 +141,7 @@ def watch(
                 _level(move, standing)
                 level_at = clock() + LEVEL
             carrier.follow(standing)
+            mend(ask.module)
             tell(standing)
             if standing.direction is Direction.NOWHERE:
                 break
@@ -118,6 +149,7 @@ def watch(
     finally:
         stop.set()
         carrier.close()
+        shadowing.close()
         fences.join()
     return Watched(
         module=ask.module,

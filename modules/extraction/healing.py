@@ -25,6 +25,14 @@ from modules.extraction.protocol import Move, State, heal, install
 from modules.extraction.protocol.healing import look
 from modules.extraction.protocol.owning import read_ownership
 from modules.extraction.protocol.sides import SERVICE, connect
+from modules.extraction.retiring.leavings import (
+    buried_in,
+    finish,
+    forget_unfinished,
+    has_capture,
+    unfinished,
+)
+from modules.extraction.retiring.tombstones import Tombstone
 from modules.extraction.routing.doors import Door, DoorAway, front_doors
 from modules.extraction.routing.switching import told
 from modules.extraction.routing.watching import tell
@@ -95,6 +103,12 @@ def _examined(module: str, faults: list[Fault], *, cured: bool) -> Examined:
 def _faults(ask: Ask) -> Iterator[tuple[Fault, Cure]]:
     """In the order in which they are cured: each sees what the one before it has done."""
     module, state = ask.module, _state_of(ask.module)
+    stone = buried_in(module)
+    if stone is not None:
+        yield from _of_retirement(ask, stone)
+        yield from _of_doors(module)
+        yield from _of_steps(ask)
+        return
     if state not in AT_REST | IN_WORK and state is not State.HALF_INSTALLED:
         fact = f"the databases say: {state}"
         yield Fault(fact=fact, cure="finish it, or take it back"), lambda: heal(move_of(module))
@@ -102,6 +116,33 @@ def _faults(ask: Ask) -> Iterator[tuple[Fault, Cure]]:
     yield from _of_record(ask)
     yield from _of_doors(module)
     yield from _of_steps(ask)
+    yield from _of_archives(ask)
+
+
+def _of_retirement(ask: Ask, stone: Tombstone) -> Iterator[tuple[Fault, Cure]]:
+    """The monolith's copy is gone; then the rest must follow, whoever does it."""
+    module, standing = ask.module, standings.standing_of(ask.module)
+    wanted = replace(standing, phase=Phase.RETIRED, percent=100, epoch=stone.epoch, paused=False)
+    if has_capture(module):
+        fact = "the monolith's copy is dropped, and the service's database has its capture still"
+        yield Fault(fact=fact, cure="take it out"), lambda: finish(module)
+    if standing != wanted:
+        fact = f"written down is {standing.phase}; the monolith's database says retired"
+
+        def write() -> None:
+            standings.put(module, wanted, reason=ask.reason)
+            tell(module)
+
+        yield Fault(fact=fact, cure="write down what is so"), write
+
+
+def _of_archives(ask: Ask) -> Iterator[tuple[Fault, Cure]]:
+    """What a retirement leaves that was killed before anything was dropped."""
+    at_it = holder(ask.module)
+    left = unfinished(ask.module)
+    if left and (at_it is None or at_it.verb == "doctor"):
+        fact = f"{len(left)} archives that nobody has signed; nothing was dropped"
+        yield Fault(fact=fact, cure="remove them"), lambda: forget_unfinished(ask.module)
 
 
 def _of_installation(ask: Ask, state: State) -> Iterator[tuple[Fault, Cure]]:
@@ -140,7 +181,7 @@ def _said(module: str, standing: Standing | None) -> Standing | None:
             return None
     phase = known.phase
     if has.owner == SERVICE:
-        phase = phase if phase in SERVICE_OWNS else Phase.EXTRACTED
+        phase = Phase.EXTRACTED  # retired it would not be asked: nothing of it is there then
     elif phase in SERVICE_OWNS:
         phase = Phase.SHADOW
     share = 100 if phase in SERVICE_OWNS else known.percent if phase is Phase.CANARY else 0

@@ -29,6 +29,12 @@ class Capability(models.Model):
     )
     epoch = models.BigIntegerField(default=0, help_text="Of the authority over the data.")
     paused = models.BooleanField(default=False)
+    halted = models.CharField(
+        max_length=500,
+        blank=True,
+        default="",
+        help_text="Why a canary does not go on by itself.",
+    )
     place = models.CharField(max_length=500, blank=True, help_text="The service's database.")
     since = models.DateTimeField(db_default=Now())
     actor = models.CharField(max_length=200)
@@ -39,6 +45,10 @@ class Capability(models.Model):
         db_table = "extraction_capability"
         verbose_name_plural = "capabilities"
         ordering = ("module",)
+        permissions = [
+            ("move_capability", "Can move capability out and back"),
+            ("retire_capability", "Can retire capability in the monolith"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(percent__lte=100), name="extraction_percent_is_a_share"
@@ -115,3 +125,9 @@ class Controller(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verb} {self.module} by {self.actor}"
+
+
+# Django finds the models of a part here.
+from modules.extraction.analysis.models import Reading as Reading  # noqa: E402
+from modules.extraction.dashboard.records import Press as Press  # noqa: E402
+from modules.extraction.shadowing.models import Shadow as Shadow  # noqa: E402 - and its others

@@ -16,14 +16,20 @@ def declared(module: str) -> Module:
     return found
 
 
+def retired_modules() -> tuple[str, ...]:
+    """Those whose implementation this host has no more; their services have them alone."""
+    return tuple(getattr(settings, "FICUS_RETIRED", ()))
+
+
 def movable_modules() -> tuple[str, ...]:
-    """Those of this host that declare themselves extractable, in its order."""
-    return tuple(name for name in settings.FICUS_MODULES if declared(name).extractable)
+    """Those of this host that declare themselves extractable, in its order; then the retired."""
+    here = (name for name in settings.FICUS_MODULES if declared(name).extractable)
+    return (*here, *retired_modules())
 
 
 def check_module(module: str) -> None:
     """Raises NoSuchModule."""
-    if module not in settings.FICUS_MODULES:
+    if module not in (*settings.FICUS_MODULES, *retired_modules()):
         raise NoSuchModule(module=module, known=movable_modules())
 
 

@@ -77,12 +77,16 @@ class NotInTable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where one module stands. ``percent`` of its work is the service's; ``epoch`` only grows."""
+    """Where one module stands. ``percent`` of its work is the service's; ``epoch`` only grows.
+
+    ``paused``: copy and streams stand still. ``halted``: why a canary does not go on by itself.
+    """
 
     phase: Phase = Phase.MONOLITH
     percent: int = 0
     epoch: int = 0
     paused: bool = False
+    halted: str = ""
 
     @property
     def direction(self) -> Direction:
@@ -112,7 +116,8 @@ def advanced(
         raise NotInTable(standing.phase, by)
     if by is Transition.CANARY and percent == 0:
         target = Phase.SHADOW
-    return replace(standing, phase=target, percent=_share(target, percent), epoch=now, paused=False)
+    share = _share(target, percent)
+    return replace(standing, phase=target, percent=share, epoch=now, paused=False, halted="")
 
 
 def _share(phase: Phase, percent: int) -> int:

@@ -40,6 +40,11 @@ class Shown:
             self._bar.__enter__()
         self._bar.advance(max(0, done - self._bar.done))
 
+    def say(self, words: str) -> None:
+        """One line."""
+        sys.stderr.write(f"{self._label}: {words}\n")
+        sys.stderr.flush()
+
     def standing(self, standing: Standing) -> None:
         """A line when something is new, and now and then."""
         words = f"{standing.phase}, changes go {standing.direction.replace('_', ' ')}"

@@ -55,11 +55,7 @@ def ring() -> KeyRing:
 
 def issue(step: Step, kind: str, swap: SwapReceipt) -> Receipt:
     """Sign and keep the receipt of ``swap``, a ``cutover`` or a ``rollback``."""
-    before = Receipt.objects.filter(module=step.module).order_by("id").last()
-    body = {
-        "module": step.module,
-        "kind": kind,
-        "epoch": swap.epoch,
+    facts = {
         "marker": swap.marker,
         "positions": dict(swap.positions),
         "digests": [
@@ -76,6 +72,18 @@ def issue(step: Step, kind: str, swap: SwapReceipt) -> Receipt:
         "fence_ms": round(swap.fence_ms, 3),
         "pause_ms": round(swap.pause_ms, 3),
         "committed_at": swap.committed_at.isoformat(),
+    }
+    return sign(step, kind, swap.epoch, facts)
+
+
+def sign(step: Step, kind: str, epoch: int, facts: dict[str, Any]) -> Receipt:
+    """Sign and keep a receipt of ``facts``, who did it and why, and of the one before it."""
+    before = Receipt.objects.filter(module=step.module).order_by("id").last()
+    body = {
+        "module": step.module,
+        "kind": kind,
+        "epoch": epoch,
+        **facts,
         "actor": step.actor,
         "reason": step.reason,
         "before": _digest(before.token) if before else "",
@@ -83,7 +91,7 @@ def issue(step: Step, kind: str, swap: SwapReceipt) -> Receipt:
     return Receipt.objects.create(
         module=step.module,
         kind=kind,
-        epoch=swap.epoch,
+        epoch=epoch,
         body=body,
         token=_signed(body),
         step=step,

@@ -106,7 +106,8 @@ def status_table(report: Status) -> Table:
 
 def _phase(one: Shown) -> str:
     share = f" {one.percent} %" if one.phase == Phase.CANARY else ""
-    return f"{one.phase}{share}{' (paused)' if one.paused else ''}"
+    halted = f" (paused: {one.halted})" if one.halted else ""
+    return f"{one.phase}{share}{' (paused)' if one.paused else halted}"
 
 
 def log_table(report: Log) -> Table:

@@ -36,6 +36,7 @@ class Busy:
 class Shown:
     """One module. ``possible`` are the ways that lead on from its phase.
 
+    ``halted`` is why a canary does not go on by itself.
     ``databases`` is what the two say themselves, or "away"; ``lag`` how many changes wait to be
     carried, counted up to ``MOST``; None where nothing is carried.
     """
@@ -52,6 +53,7 @@ class Shown:
     reason: str
     busy: Busy | None
     possible: tuple[str, ...]
+    halted: str = ""
     databases: str = ""
     lag: int | None = None
 
@@ -88,6 +90,7 @@ def _shown(module: str) -> Shown:
         reason=row.reason,
         busy=busy,
         possible=possible(Phase(row.phase)),
+        halted=row.halted,
         databases=databases,
         lag=lag,
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from django.db import connections
 from django.db.models.functions import Now
 
 from modules.extraction.actors import acting
@@ -16,8 +19,16 @@ from modules.extraction.phases import (
     ways_from,
 )
 
-# The table has all ways; there is no command yet that retires.
-DOABLE = frozenset(Transition) - {Transition.RETIRE}
+ALIAS = "extraction"
+LONGEST_WHY = 500  # characters, as in the table
+
+
+def now() -> datetime:
+    """By the clock that all records here go by: the database's."""
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        found: datetime = cursor.fetchone()[0]
+    return found
 
 
 def row_of(module: str) -> Capability:
@@ -32,7 +43,13 @@ def standing_of(module: str) -> Standing:
 
 
 def as_standing(row: Capability) -> Standing:
-    return Standing(phase=Phase(row.phase), percent=row.percent, epoch=row.epoch, paused=row.paused)
+    return Standing(
+        phase=Phase(row.phase),
+        percent=row.percent,
+        epoch=row.epoch,
+        paused=row.paused,
+        halted=row.halted,
+    )
 
 
 def after(
@@ -56,8 +73,8 @@ def after(
 
 
 def possible(phase: Phase) -> tuple[str, ...]:
-    """The verbs that lead on from ``phase``, as far as they can be done yet."""
-    return tuple(way.value for way in ways_from(phase) if way in DOABLE)
+    """The verbs that lead on from ``phase``."""
+    return tuple(way.value for way in ways_from(phase))
 
 
 def put(module: str, standing: Standing, *, reason: str, place: str | None = None) -> None:
@@ -68,6 +85,7 @@ def put(module: str, standing: Standing, *, reason: str, place: str | None = Non
         "direction": standing.direction.value,
         "epoch": standing.epoch,
         "paused": standing.paused,
+        "halted": standing.halted,
         "since": Now(),
         "actor": acting(),
         "reason": reason,
@@ -75,6 +93,12 @@ def put(module: str, standing: Standing, *, reason: str, place: str | None = Non
     if place is not None:
         said["place"] = place
     Capability.objects.update_or_create(module=module, defaults=said)
+
+
+def halt(module: str, percent: int, why: str) -> None:
+    """Say why the canary at ``percent`` does not go on; nothing where it has changed meanwhile."""
+    stands = Capability.objects.filter(module=module, phase=Phase.CANARY, percent=percent)
+    stands.update(halted=why[:LONGEST_WHY])
 
 
 def check_not_paused(module: str) -> None:

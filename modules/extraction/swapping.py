@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
 import psycopg
 
 from modules.extraction import facts, protocol, receipts, standings
@@ -10,18 +13,31 @@ from modules.extraction.canarying import put_share
 from modules.extraction.guards import Facts, Guard
 from modules.extraction.moves import move_of
 from modules.extraction.phases import Phase, Transition
-from modules.extraction.protocol import Move, ProtocolError, SwapReceipt
+from modules.extraction.protocol import Move, NotYetGranted, ProtocolError, SwapReceipt
 from modules.extraction.reports import Report
+from modules.extraction.routing.doors import DoorAway
 from modules.extraction.routing.switching import Switch, switching
 from modules.extraction.steps import Ask, Change, Done, changed
+from modules.platform.contracts import ContractError
 from modules.platform.discovery import Role
+from modules.platform.resilience import Deadline
+
+# The steps at which the commit point is still to come.
+UNDECIDED = frozenset({"held", "fenced", "drained"})
+_SWAPS: dict[Transition, Callable[..., SwapReceipt]] = {
+    Transition.CUTOVER: protocol.cutover,
+    Transition.ROLLBACK: protocol.rollback,
+}
 
 
 def cutover(ask: Ask) -> Report:
     """Give the module's data to its service.
 
-    Raises the protocol's errors (the monolith still has it, and commands go on there) and DoorAway.
+    ``ask.timeout`` is for all that comes before the commit point; from there it is finished.
+    Raises the protocol's errors (the monolith still has it, and commands go on there), DoorAway,
+    and OutOfTime with what was reached.
     """
+    deadline = ask.deadline()
     return changed(
         ask,
         Change(
@@ -32,7 +48,7 @@ def cutover(ask: Ask) -> Report:
                 "fence the monolith, bring the last changes, hand the authority over",
                 "send requests, calls and events to the service, the held commands first",
             ),
-            work=lambda step, done: _cut_over(ask, step, done),
+            work=lambda step, done: _cut_over(ask, step, done, deadline),
             next_step=f"manage.py strangler watch {ask.module} keeps the way back short; "
             f"rollback {ask.module} takes it",
         ),
@@ -40,14 +56,18 @@ def cutover(ask: Ask) -> Report:
 
 
 def rollback(ask: Ask) -> Report:
-    """One step back: the data to the monolith with all later writes, or the share of a canary."""
+    """One step back: the data to the monolith with all later writes, or the share of a canary.
+
+    Raises as ``cutover`` does; the service then still has it.
+    """
+    deadline = ask.deadline()
     return changed(
         ask,
         Change(
             by=Transition.ROLLBACK,
             facts=lambda: _before_rollback(ask.module),
             would=("bring the work back to the monolith, and with the data all later writes",),
-            work=lambda step, done: _roll_back(ask, step, done),
+            work=lambda step, done: _roll_back(ask, step, done, deadline),
             next_step=f"manage.py strangler verify {ask.module}, then cutover again or cancel",
         ),
     )
@@ -86,24 +106,55 @@ def _preflight(move: Move) -> tuple[Guard, ...]:
     )
 
 
-def _cut_over(ask: Ask, step: Recorded, done: Done) -> None:
-    if standings.standing_of(ask.module).phase is Phase.CANARY:
-        # Its instances work on the monolith's data, which is about to be nobody's.
-        put_share(ask, 0, done)
-    move = move_of(ask.module)
-    with switching(move, Transition.CUTOVER, reason=ask.reason) as switch:
-        swap = protocol.cutover(move, watch=switch.heard)
-    _finish(step, done, "cutover", swap, switch)
+def _cut_over(ask: Ask, step: Recorded, done: Done, deadline: Deadline) -> None:
+    standing = standings.standing_of(ask.module)
+    if standing.phase is not Phase.CANARY:
+        _swap(ask, step, done, deadline, Transition.CUTOVER)
+        return
+    # Its instances work on the monolith's data, which is about to be nobody's.
+    put_share(ask, 0, done)
+    try:
+        _swap(ask, step, done, deadline, Transition.CUTOVER)
+    except BaseException:
+        # Nothing has changed hands, or placing says that it has.
+        with suppress(ContractError):
+            put_share(ask, standing.percent, done)
+        raise
 
 
-def _roll_back(ask: Ask, step: Recorded, done: Done) -> None:
+def _roll_back(ask: Ask, step: Recorded, done: Done, deadline: Deadline) -> None:
     if standings.standing_of(ask.module).phase is Phase.CANARY:
         put_share(ask, 0, done)
         return
-    move = move_of(ask.module)
-    with switching(move, Transition.ROLLBACK, reason=ask.reason) as switch:
-        swap = protocol.rollback(move, watch=switch.heard)
-    _finish(step, done, "rollback", swap, switch)
+    _swap(ask, step, done, deadline, Transition.ROLLBACK)
+
+
+def _swap(ask: Ask, step: Recorded, done: Done, deadline: Deadline, by: Transition) -> None:
+    """Hold, fence, hand over, give; within the time there is."""
+    move, swap = move_of(ask.module), _SWAPS[by]
+    with _in_time(ask, by, deadline):
+        patience = deadline.remaining()
+        with switching(move, by, reason=ask.reason, patience=patience) as switch:
+
+            def heard(at: str) -> None:
+                if at in UNDECIDED:
+                    ask.in_time(deadline, by.value, f"{at}, and let go again")
+                switch.heard(at)
+
+            receipt = swap(move, by=deadline.at, watch=heard)
+    _finish(step, done, by.value, receipt, switch)
+
+
+@contextmanager
+def _in_time(ask: Ask, by: Transition, deadline: Deadline) -> Iterator[None]:
+    """What fails because the time is up is OutOfTime. After the commit point nothing is."""
+    try:
+        yield
+    except NotYetGranted:
+        raise
+    except (ProtocolError, DoorAway, TimeoutError) as error:
+        ask.in_time(deadline, by.value, str(error))
+        raise
 
 
 def _finish(step: Recorded, done: Done, kind: str, swap: SwapReceipt, switch: Switch) -> None:

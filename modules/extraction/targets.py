@@ -19,10 +19,11 @@ from django.db import connections
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from modules.platform.databases.aliases import alias_of
+from modules.platform.databases.aliases import alias_of, schema_owners
 from modules.platform.databases.roles import login
 from modules.platform.hosting.secrets import secret_file
 
+CONTROL_PLANE = "extraction"
 BYTES = 24  # of randomness in a password
 # What an alias adds to a libpq connection, and what makes it work as its role.
 _DJANGOS = ("cursor_factory", "context", "pool", "prepare_threshold", "options")
@@ -49,8 +50,12 @@ class Target:
 
 
 def source_url(module: str) -> str:
-    """The login of this host's alias of ``module``, as itself and not as the module's role."""
-    given: dict[str, Any] = dict(connections[alias_of(module)].get_connection_params())
+    """The login of this host's alias of ``module``, as itself and not as the module's role.
+
+    One that is retired has no alias any more: its schema was beside the control plane's.
+    """
+    alias = alias_of(module) if module in schema_owners() else CONTROL_PLANE
+    given: dict[str, Any] = dict(connections[alias].get_connection_params())
     return make_conninfo(**{k: v for k, v in given.items() if k not in _DJANGOS})
 
 

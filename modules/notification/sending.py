@@ -3,6 +3,7 @@
 A sender that dies between sending and marking leaves its messages claimed; when the lease ends
 another sends them again. So at most BATCH mails per dead sender can go out twice, and a double
 has the same Message-ID (or webhook-id, or Idempotency-Key), by which receivers know it.
+A sender that lives, but is refused because the module is being moved, hands its marks on instead.
 """
 
 from __future__ import annotations
@@ -28,12 +29,16 @@ from modules.notification.domain import (
     pause_after,
 )
 from modules.notification.providers.transport import Outcome, Outgoing, Transport, Verdict
+from modules.platform.contracts import Fenced, Moved
 
 log = structlog.get_logger(__name__)
 
 BATCH = 10  # messages claimed at once: as many can go out twice when a sender dies
 BUDGET = 5.0  # seconds of claiming per task; then the worker's other tasks have their turn
 BATCH_LIMIT = 60.0  # seconds for one batch; what is left goes back, well inside the lease
+
+
+HandOn = Callable[[UUID, Sequence[Settled]], None]  # whose claim, and what is to be written
 
 
 class Sender:
@@ -45,8 +50,10 @@ class Sender:
         *,
         clock: Callable[[], datetime],
         random: Random | None = None,
+        hand_on: HandOn | None = None,
     ) -> None:
-        self._transports, self._clock = transports, clock
+        """``hand_on`` has the marks of what was sent written by whoever has the module next."""
+        self._transports, self._clock, self._hand_on = transports, clock, hand_on
         self._random = random or SystemRandom()
         self._down: dict[Channel, Outcome] = {}
         self._batch_ends = 0.0
@@ -132,7 +139,15 @@ class Sender:
                 return _settled(message, MessageState.RETRYING, later, outcome.reason, uncounted=1)
 
     def _settle(self, settled: Sequence[Settled]) -> None:
-        for each in claims.settle(self._mine, settled):
+        try:
+            written = claims.settle(self._mine, settled)
+        except (Fenced, Moved) as error:
+            if self._hand_on is None:
+                raise
+            log.info("message.marks_handed_on", messages=len(settled), why=type(error).__name__)
+            self._hand_on(self._mine, settled)
+            return
+        for each in written:
             if each.state is not MessageState.SENT:
                 log.warning(
                     "message.not_sent",

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
+import msgspec
 from celery import shared_task
 from django.db.models import QuerySet
 
+from modules.notification import claims
+from modules.notification.claims import Settled
 from modules.notification.contract.types import MessageState
-from modules.notification.domain import KEPT, OPEN, SECRETS_KEPT
+from modules.notification.domain import KEPT, LEASE, OPEN, SECRETS_KEPT
 from modules.notification.models import MessageRow
 from modules.notification.outlets import transports
 from modules.notification.sending import Sender
+from modules.platform.contracts import Fenced, Moved
 from modules.platform.messaging import after_commit
 
 SCHEDULE = {
@@ -21,16 +28,33 @@ SCHEDULE = {
 # Seconds. A sender stops after 5 and a slow batch; the limits end one that hangs in its lease.
 SOFT_LIMIT, HARD_LIMIT = 240, 270
 CHUNK = 5_000  # rows deleted in one statement
+SETTLE_AGAIN = 0.5  # seconds; a swap takes less
+SETTLE_RETRIES = int(LEASE.total_seconds() / SETTLE_AGAIN)  # then the messages are sent again
 
 
 @shared_task(name="notification.send_messages", soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
 def send_messages() -> int:
     """Send what is due; after a commit, and every 10 s for what was lost or is to be retried."""
-    sender = Sender(transports(), clock=_now)
+    sender = Sender(transports(), clock=_now, hand_on=_hand_on)
     sent = sender.run()
     if sender.more:
         after_commit("notification", send_messages)
     return sent
+
+
+@shared_task(
+    name="notification.settle",
+    autoretry_for=(Fenced, Moved),
+    default_retry_delay=SETTLE_AGAIN,
+    max_retries=SETTLE_RETRIES,
+)
+def settle(holder: str, settled: str) -> int:
+    """Mark what a sender has sent that was refused meanwhile, because the module was moved.
+
+    The claims have travelled with the rows, so whoever has them now may write for the sender.
+    """
+    marks = msgspec.json.decode(settled, type=list[Settled])
+    return len(claims.settle(UUID(holder), marks))
 
 
 @shared_task(name="notification.purge")
@@ -51,6 +75,13 @@ def _delete(rows: QuerySet[MessageRow]) -> int:
         deleted, _ = MessageRow.objects.filter(pk__in=chunk).delete()
         total += deleted
     return total
+
+
+def _hand_on(holder: UUID, settled: Sequence[Settled]) -> None:
+    # A secret is for the recipient; the broker must not have it.
+    marks = [replace(each, message=replace(each.message, secrets=None)) for each in settled]
+    text = msgspec.json.encode(marks).decode()
+    after_commit("notification", settle, str(holder), text)
 
 
 def _now() -> datetime:

@@ -14,8 +14,9 @@ from modules.payment.contract import CapturePayment, RefundPayment
 from modules.payment.models import Attempt, LedgerEntry, Payment, Refund, WebhookMessage
 from modules.payment.service import PaymentService
 from modules.platform.backoffice.admin import ModuleAdmin, ReadOnlyInline, use_case
+from modules.platform.backoffice.forms import KeyedForm
 from modules.platform.contracts import Money
-from modules.platform.rest.identifiers import ids, new_id
+from modules.platform.rest.identifiers import ids
 
 
 class AttemptInline(ReadOnlyInline):
@@ -110,17 +111,17 @@ class PaymentAdmin(ModuleAdmin):
     def has_void_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("payment.void_payment")
 
-    @use_case("Refund all that is left", permission="refund")
-    def refund(self, request: HttpRequest, row: Payment, reason: str) -> str:
+    @use_case("Refund all that is left", permission="refund", form=KeyedForm)
+    def refund(self, request: HttpRequest, row: Payment, *, reason: str, key: str) -> str:
         command = RefundPayment(
-            idempotency_key=_key(), order_id=row.order_id, reason=reason, payment_id=row.id
+            idempotency_key=key, order_id=row.order_id, reason=reason, payment_id=row.id
         )
         done = PaymentService().refund(command)
         return f"refund of {done.amount} {done.state}"
 
-    @use_case("Capture all that is left", permission="capture")
-    def capture(self, request: HttpRequest, row: Payment, reason: str) -> str:
-        command = CapturePayment(idempotency_key=_key(), order_id=row.order_id, payment_id=row.id)
+    @use_case("Capture all that is left", permission="capture", form=KeyedForm)
+    def capture(self, request: HttpRequest, row: Payment, *, reason: str, key: str) -> str:
+        command = CapturePayment(idempotency_key=key, order_id=row.order_id, payment_id=row.id)
         return f"{PaymentService().capture(command).captured} captured in all"
 
     @use_case("Void the authorization", permission="void")
@@ -138,8 +139,3 @@ class WebhookAdmin(ModuleAdmin):
     search_fields = ("message_id__exact", "reference__exact")
     list_select_related = ("payment",)
     ordering = ("-id",)
-
-
-def _key() -> str:
-    """An operator's click is a command of its own."""
-    return f"admin:{new_id()}"

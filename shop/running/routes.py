@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 
 from modules.platform.contracts import Module
+from modules.platform.databases.aliases import OWN
 from modules.platform.hosting.rooms import has_admin, has_rest
 from modules.platform.operators.cookies import SHOP_SESSION, pages_of
 from shop.running.public import Address, addresses_of
@@ -31,8 +32,11 @@ Part = dict[str, Any]
 
 
 def extractable_modules() -> tuple[str, ...]:
-    """The modules of this host that say of themselves that they may be moved out."""
-    return tuple(name for name in settings.FICUS_MODULES if _declaration(name).extractable)
+    """The modules of this host that say of themselves that they may be moved out, and those that
+    have been, for good.
+    """
+    here = (name for name in settings.FICUS_MODULES if _declaration(name).extractable)
+    return (*here, *settings.FICUS_RETIRED)
 
 
 def _declaration(module: str) -> Module:
@@ -53,15 +57,18 @@ def all_routes(limits: Sequence[str], services: Sequence[str] = ()) -> list[Part
 def _routes(services: Sequence[str]) -> Iterator[Part]:
     """With all the limits that there may be."""
     capabilities = extractable_modules()
-    for module in settings.FICUS_MODULES:
+    retired = settings.FICUS_RETIRED
+    for module in (*settings.FICUS_MODULES, *retired):
         target = {"capability": module, "sticky": STICKY}
         to = target if module in capabilities else {"upstream": MONOLITH}
-        if has_rest(module):
+        # What a retired one has, its service knows, and answers 404 for the rest.
+        if module in retired or has_rest(module):
             for address in addresses_of(module):
                 yield from _api_routes(module, address, to)
-        if module in capabilities and has_admin(module):
-            if module in services:
-                yield _service_files(module)
+        if module in retired or (module in capabilities and has_admin(module)):
+            service = upstream_of(module)
+            if service in services:
+                yield _service_files(module, service)
             staff = {"capability": module, "sticky": STICKY_STAFF}
             yield _admin(f"admin-{module}", pages_of(module).rstrip("/"), staff)
     yield from _own_pages()
@@ -108,9 +115,14 @@ def _admin(name: str, prefix: str, to: Part, **more: Any) -> Part:
     }
 
 
-def _service_files(module: str) -> Part:
+def upstream_of(module: str) -> str:
+    """The upstream of its service: on this host's data, or, where it is retired, on its own."""
+    return f"{module}-{OWN}" if module in settings.FICUS_RETIRED else module
+
+
+def _service_files(module: str, service: str) -> Part:
     """What a page of the service is made with is the service's, also when the next page is not."""
-    return _page(f"admin-{module}-static", f"{pages_of(module)}static", {"upstream": module})
+    return _page(f"admin-{module}-static", f"{pages_of(module)}static", {"upstream": service})
 
 
 def _own_pages() -> Iterator[Part]:

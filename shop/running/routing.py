@@ -13,12 +13,20 @@ import yaml
 from django.conf import settings
 
 from modules.platform.console import CommandFailed
+from modules.platform.databases.aliases import ORIGIN, OWN
 from modules.platform.hosting.environment import Environment
 from modules.platform.hosting.secrets import secret, secret_file
 from modules.platform.rest.access_tokens import AUDIENCE
 from modules.platform.rest.authentication import OPAQUE
 from shop.running.processes import routes_file, state_folder
-from shop.running.routes import API, MONOLITH, Part, all_routes, extractable_modules
+from shop.running.routes import (
+    API,
+    MONOLITH,
+    Part,
+    all_routes,
+    extractable_modules,
+    upstream_of,
+)
 
 ADMIN_TOKEN = "proxy_admin_token"  # noqa: S105 - the name of the file
 DRAIN_SECONDS = 8.0
@@ -132,13 +140,25 @@ def _monolith(env: Environment) -> Part:
 
 
 def _services(env: Environment) -> Part:
-    """The instances that work on the monolith's data, as they register with it."""
-    names = extractable_modules() if env.read("PLACE_MODULES") else ()
+    """The instances that work on the monolith's data, as they register with it; of those that are
+    retired the instances that work on their own.
+    """
+    names = extractable_modules() if env.read("PLACE_MODULES") else settings.FICUS_RETIRED
     url = f"http://{_web(env)}/registry/instances?module="
-    return {name: {"registry": {"url": url + name, "role": "origin"}} for name in names}
+    return {
+        upstream_of(name): {
+            "registry": {
+                "url": url + name,
+                "role": OWN if name in settings.FICUS_RETIRED else ORIGIN,
+            }
+        }
+        for name in names
+    }
 
 
 def _capability(env: Environment, name: str) -> Part:
+    if name in settings.FICUS_RETIRED:
+        return {"monolith": MONOLITH, "service": upstream_of(name), "phase": "retired"}
     service = {"service": name} if env.read("PLACE_MODULES") else {}
     return {"monolith": MONOLITH, **service}
 

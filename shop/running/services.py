@@ -36,6 +36,11 @@ def service_names(env: Environment, modules: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in SERVICES if name in modules) if env.read("PLACE_MODULES") else ()
 
 
+def retired_names(env: Environment) -> tuple[str, ...]:
+    """Those that this shop has no implementation of any more, and whose services it needs."""
+    return tuple(name for name in SERVICES if name in env.read("RETIRED_MODULES"))
+
+
 def service_processes(
     env: Environment, home: Path, modules: Sequence[str], *, database_url: str
 ) -> Iterator[Process]:
@@ -44,8 +49,8 @@ def service_processes(
     ``database_url`` is the shop's.
     """
     for name in service_names(env, modules):
-        host = _host(env, name)
-        theirs = _environment(env, home, host, database_url)
+        host = host_of(name, _port(env, name))
+        theirs = environment_of(env, home, host, database_url)
         declared = host_processes(host, host.environment(theirs), home, (name,), entrance="")
         for process in declared:
             yield _beside_the_shop(env, name, process, theirs)
@@ -63,8 +68,16 @@ def service_urls(env: Environment, modules: Sequence[str]) -> Mapping[str, str]:
 
 def trusting(env: Environment, modules: Sequence[str]) -> dict[str, str]:
     """The variables by which the shop's processes believe their services."""
-    urls = service_urls(env, modules)
-    trust = [*env.read("SERVICE_TRUST"), *(f"{name}={url}/rpc/keys" for name, url in urls.items())]
+    given: list[str] = env.read("SERVICE_TRUST")
+    named = {entry.partition("=")[0] for entry in given}
+    # Whoever names a retired module's service has it somewhere else.
+    own = {
+        name: _url(env.read(f"{name.upper()}_OWN_PORT"))
+        for name in retired_names(env)
+        if name not in named
+    }
+    urls = {**service_urls(env, modules), **own}
+    trust = [*given, *(f"{name}={url}/rpc/keys" for name, url in urls.items())]
     return {"SERVICE_TRUST": ",".join(trust)} if urls else {}
 
 
@@ -83,9 +96,9 @@ def prepare_services(
 # ---------------------------------------------------------------- one service
 
 
-def _host(env: Environment, name: str) -> Host:
-    folder = ROOT / "extracted" / name
-    return standalone_host(name, folder=folder, web_port=_port(env, name))
+def host_of(name: str, web_port: int) -> Host:
+    """The module's own host, to listen at that port."""
+    return standalone_host(name, folder=ROOT / "extracted" / name, web_port=web_port)
 
 
 def _port(env: Environment, name: str) -> int:
@@ -97,7 +110,8 @@ def _url(port: int) -> str:
     return f"http://127.0.0.1:{port}"
 
 
-def _environment(env: Environment, home: Path, host: Host, database_url: str) -> dict[str, str]:
+def environment_of(env: Environment, home: Path, host: Host, database_url: str) -> dict[str, str]:
+    """What a service on the shop's data is told; ``database_url`` is the shop's."""
     shop = _url(env.read("WEB_PORT"))
     overrides = env.database_overrides((host.name,))
     return {
@@ -130,7 +144,8 @@ def _beside_the_shop(
     )
     if process.name == WEB:
         # It migrates what is its own, which costs the shop's opening nothing.
-        command = (process.command[0], _host(env, name).manage, "run", WEB, "--prepare")
+        manage = host_of(name, _port(env, name)).manage
+        command = (process.command[0], manage, "run", WEB, "--prepare")
         return replace(changed, command=command, ports={port_variable(name): _port(env, name)})
     if process.name == ANNOUNCE:
         # Taken off the list before it ends, like the front door.

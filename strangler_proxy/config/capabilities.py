@@ -38,4 +38,4 @@ class Capability(Part, frozen=True):
     epoch: Annotated[int, Meta(ge=0)] = 0  # of the authority that this table knows
     held: bool = False  # commands wait; reads flow
     hold: Hold = Hold()
-    mirror: Mirror | None = None  # what is sent to the service in phase shadow
+    mirror: Mirror | None = None  # copies of what the monolith answers, in shadow and canary

@@ -115,6 +115,10 @@ class Run:
         """A module's data moving out and back under load."""
         self._script("extraction")
 
+    def extraction_show(self) -> None:
+        """Two modules of a running shop moved out and back under load."""
+        self._script("extraction_show")
+
     def proxy(self) -> None:
         """The front door beside nginx, HAProxy, Envoy, Traefik, Caddy and pairs of Python."""
         standing = rounds.measure(self._door)
@@ -194,6 +198,7 @@ NAMES: dict[str, Callable[[Run], None]] = {
     "binding": Run.binding,
     "rpc": Run.rpc,
     "extraction": Run.extraction,
+    "extraction-show": Run.extraction_show,
     "proxy": Run.proxy,
     "probes": Run.probes,
 }

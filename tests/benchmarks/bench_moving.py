@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} switches, not {SWITCHES}.")
     parser.add_argument("--json", action="store_true", help="Print the figures as JSON.")
     chosen = parser.parse_args(arguments)
-    with _town() as town:
+    with open_town() as town:
         print("the shop is open", file=sys.stderr)
         switches = QUICK if chosen.quick else SWITCHES
         moved = move(town, switches=switches, buyers=BUYERS, dwell=DWELL, skus=SKUS)
@@ -55,7 +55,8 @@ def main(arguments: list[str]) -> int:
 
 
 @contextmanager
-def _town() -> Iterator[Town]:
+def open_town() -> Iterator[Town]:
+    """A shop of real processes with its services, on servers and in a home of its own."""
     home = Path(tempfile.mkdtemp(prefix="ficus-moving-"))
     home.chmod(0o755)  # as root PostgreSQL runs under a user of its own, which must get there
     os.environ["FICUS_HOME"] = str(home)

@@ -122,7 +122,7 @@ OPTIONS = {
     "Capability.epoch": "counts the hand-overs of the authority; never goes down",
     "Capability.held": "commands wait; reads flow",
     "Capability.hold": "how they wait",
-    "Capability.mirror": "copies of what the monolith answers, in phase shadow",
+    "Capability.mirror": "copies of what the monolith answers, in shadow and canary",
     "Hold.queue": "commands that wait; one more is 503",
     "Hold.seconds": "that one waits; then 503",
     "Route.name": "in logs and metrics; once",

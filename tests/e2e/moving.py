@@ -71,7 +71,7 @@ def move(town: Town, *, switches: int, buyers: int, dwell: float, skus: Sequence
     for module in town.services:
         town.place(module, 0)
     moved.sides = _grown(before, _counts(town))
-    _judge(town.shop, notes, moved)
+    judge(town.shop, notes, moved)
     return moved
 
 
@@ -163,7 +163,8 @@ def _grown(
 # ---------------------------------------------------------------- the books
 
 
-def _judge(shop: RunningShop, notes: Notebook, moved: Moved) -> None:
+def judge(shop: RunningShop, notes: Notebook, moved: Moved) -> None:
+    """Once all is at rest, enter what the buyers, the bank, the mailbox and the books say."""
     moved.requests, moved.orders = notes.requests, len(notes.orders)
     moved.failed, moved.late = notes.failures, notes.late
     _wait_for_rest(shop, notes.orders)

@@ -1,7 +1,8 @@
 """The shop taken apart: payment and notification run as hosts of their own, with their own data.
 
-The shop has nothing of them but their contracts: it calls them where its registry lists them, and
-exchanges events with them through the broker alone.
+The shop has nothing of them but their contracts, as after ``strangler retire``: what else there is
+of them it could not even import. It calls them where its registry lists them, and exchanges events
+with them through the broker alone.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class PartedShop(RunningShop):
             name: f"http://127.0.0.1:{self.ports[name.upper()]}" for name in SERVICES
         }
         trust = ",".join(f"{name}={url}/rpc/keys" for name, url in self.service_urls.items())
-        self.environment |= {"FICUS_MODULES": ",".join(HERE), "SERVICE_TRUST": trust}
+        self.environment |= {"RETIRED_MODULES": ",".join(SERVICES), "SERVICE_TRUST": trust}
         self._env = load(self.environment)
         declared = [process for name in SERVICES for process in self._processes_of(name)]
         declared += processes(self._env, home, HERE)

@@ -27,8 +27,11 @@ from tests.ports import free_port
 
 READY_WITHIN = 60.0  # seconds
 STOP_WITHIN = 15.0  # seconds
-PORTS = ("PROXY", "PROXY_ADMIN", "WEB", "STANDIN", "MAILBOX", "PAYMENT", "NOTIFICATION")
 SERVICES = ("payment", "notification")
+PORTS = (
+    *("PROXY", "PROXY_ADMIN", "WEB", "STANDIN", "MAILBOX"),
+    *(f"{name.upper()}{own}" for name in SERVICES for own in ("", "_OWN")),
+)
 
 
 def eventually(check: Callable[[], Any], *, within: float = 30.0, what: str = "it") -> Any:
@@ -178,8 +181,9 @@ class RunningShop:
         return "stopped" if process is None else "running" if code is None else f"ended {code}"
 
     def said(self, name: str) -> str:
-        """The end of the process's log."""
-        return (self.home / f"{name}.log").read_text()[-3000:]
+        """The end of the process's log, as long as there is one."""
+        log = self.home / f"{name}.log"
+        return log.read_text()[-3000:] if log.exists() else ""
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows straight from the shop's database (names qualified by schema)."""

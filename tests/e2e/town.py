@@ -114,10 +114,11 @@ class Town:
         A label's value may end with ``*``.
         """
         base = self.shop.web if at == "monolith" else self.shop.service_urls[at]
-        return sum(value for value in _samples(base, name, labels))
+        return sum(samples(base, name, labels))
 
 
-def _samples(base: str, name: str, labels: dict[str, str]) -> Iterator[float]:
+def samples(base: str, name: str, labels: dict[str, str]) -> Iterator[float]:
+    """The values of a metric of the host at ``base``; a label's value may end with ``*``."""
     text = plain.get(f"{base}/metrics", timeout=10).text
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

@@ -150,14 +150,14 @@ def test_a_mirror_gets_its_share() -> None:
 
 
 def test_the_shadow_gets_what_the_monolith_answers() -> None:
-    """The capability's mirror comes before the route's, and only in phase shadow."""
+    """The capability's mirror comes before the route's, in the phases shadow and canary."""
     for phase in PHASES:
         values = moving(phase, mirror={"upstream": "other"})
         values["capabilities"]["one"]["mirror"] = {"upstream": "own"}
         table = table_of(values)
         mirror = decided(table, asked()).mirror
         assert mirror is not None
-        assert mirror.upstream == ("own" if phase == "shadow" else "other")
+        assert mirror.upstream == ("own" if phase in ("shadow", "canary") else "other")
     table = table_of(
         moving("shadow") | {"capabilities": {"one": {
             "monolith": "shop", "service": "service", "phase": "shadow",

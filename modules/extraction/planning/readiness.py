@@ -7,7 +7,9 @@ from pathlib import Path
 
 from django.conf import settings
 
-from modules.extraction.modules_here import check_module
+from modules.extraction.errors import WrongPhase
+from modules.extraction.modules_here import check_module, retired_modules
+from modules.extraction.phases import Phase
 from modules.extraction.planning.code import CodeReader
 from modules.extraction.planning.data import data_of
 from modules.extraction.planning.pause import pause_of
@@ -31,6 +33,7 @@ def plan(module: str | None = None, *, seconds: float = 0.0, metrics: str = "") 
     """
     if module is not None:
         check_module(module)
+        _check_here(module)
     samples = samples_at(metrics) if metrics else ()
     root, chosen = Path(settings.BASE_DIR), (module,) if module else tuple(settings.FICUS_MODULES)
     tree = SourceTree(root)
@@ -53,6 +56,12 @@ def plan(module: str | None = None, *, seconds: float = 0.0, metrics: str = "") 
             )
         )
     return Plans(plans=tuple(sorted(found, key=_rank)), notes=notes)
+
+
+def _check_here(module: str) -> None:
+    """Raises WrongPhase: what is not here any more cannot be looked at, nor moved again."""
+    if module in retired_modules():
+        raise WrongPhase(module=module, phase=Phase.RETIRED, verb="plan", possible=())
 
 
 def _violations(root: Path) -> tuple[tuple[Violation, ...], tuple[str, ...]]:

@@ -21,6 +21,7 @@ from modules.extraction.protocol.errors import (
     StalePosition,
     StillMoved,
     SwapRefused,
+    TimeIsUp,
     Unmovable,
     refusal,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "SwapReceipt",
     "SwapRefused",
     "TableDigest",
+    "TimeIsUp",
     "Unmovable",
     "compare",
     "cutover",

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from modules.extraction.protocol.errors import Controlled, FenceRefused, NotInstalled
+from modules.extraction.protocol.errors import Controlled, FenceRefused, NotInstalled, TimeIsUp
 from modules.extraction.protocol.guarding import locks
 from modules.extraction.protocol.sides import Connection, Move, Side, connect
 
@@ -64,14 +65,22 @@ class Controller:
         """One autocommitted server function; its row."""
         return call(self.source if side.is_source else self.target, side, function, *arguments)
 
-    def fence(self, side: Side, ttl: timedelta, attempts: int) -> tuple[int, int]:
-        """Shut the writers out: the fence's epoch and marker. Raises FenceRefused."""
+    def fence(
+        self, side: Side, ttl: timedelta, attempts: int, *, by: float = inf
+    ) -> tuple[int, int]:
+        """Shut the writers out: the fence's epoch and marker. No attempt begins after the
+        monotonic time ``by``. Raises FenceRefused, TimeIsUp.
+        """
         for attempt in range(attempts):
+            if time.monotonic() >= by:
+                reached = f"its writers did not let the fence in, {attempt} times"
+                raise TimeIsUp(self.move.module, reached)
             try:
                 epoch, marker = self.call(side, "fence", ttl)
             except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
                 # The writers that queued meanwhile go first.
-                time.sleep(min(0.5, 0.02 * 2**attempt))
+                pause = min(0.5, 0.02 * 2**attempt)
+                time.sleep(max(0.0, min(pause, by - time.monotonic())))
                 continue
             if epoch is None:
                 raise FenceRefused(self.move.module, attempt)
@@ -113,10 +122,10 @@ def call(connection: Connection, side: Side, function: str, *arguments: Any) -> 
 def is_held(connection: Connection, side: Side) -> bool:
     """Whether a controller lives, as ``side``'s database knows it."""
     _writers, controller = locks(side)
-    with connection.transaction():
-        found = connection.execute(
-            sql.SQL("SELECT pg_try_advisory_xact_lock_shared({})").format(controller)
-        ).fetchone()
+    # One statement, and so one transaction: whoever is stopped behind it holds nothing.
+    found = connection.execute(
+        sql.SQL("SELECT pg_try_advisory_xact_lock_shared({})").format(controller)
+    ).fetchone()
     return not (found and found[0])
 
 

@@ -1,7 +1,9 @@
 """Numbered places where a process of the protocol may die or stop; in production they do nothing.
 
 ``FICUS_MOVE_CRASH_AT=cutover.fenced`` kills the process (``os._exit``) when it first gets there,
-``cutover.fenced:3`` the third time, ``cutover.fenced:1:stop`` stops it (SIGSTOP) instead.
+``cutover.fenced:3`` the third time, ``cutover.fenced:1:stop`` stops it (SIGSTOP) instead, and
+``cutover.fenced:1:kill`` has it killed from outside (SIGKILL), as a drill does. With
+``apply.begun:1:kill@cutover.fenced`` counting begins at the second point.
 """
 
 from __future__ import annotations
@@ -34,20 +36,27 @@ EXIT_CODE = 137  # as after SIGKILL
 
 
 def _reaper(at: str) -> Callable[[str], None]:
+    at, _, since = at.partition("@")
     place, _, rest = at.partition(":")
     count, _, how = rest.partition(":")
-    left = int(count or 1)
+    left, counts = int(count or 1), not since
 
     def observe(point: str) -> None:
-        nonlocal left
+        nonlocal left, counts
+        if not counts:
+            counts = point == since
+            return
         left -= point == place
         if left or point != place:
             return
         left = -1
-        if how == "stop":
-            os.kill(os.getpid(), signal.SIGSTOP)
-        else:
-            os._exit(EXIT_CODE)
+        match how:
+            case "stop":
+                os.kill(os.getpid(), signal.SIGSTOP)
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case _:
+                os._exit(EXIT_CODE)
 
     return observe
 

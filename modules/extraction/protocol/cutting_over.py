@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from math import inf
 
 import psycopg
 
@@ -33,6 +34,7 @@ def cutover(
     ttl: timedelta = TTL,
     attempts: int = FENCE_ATTEMPTS,
     checked: bool = True,
+    by: float = inf,
     watch: Watch = lambda _step: None,
 ) -> SwapReceipt:
     """Give the module to the service. ``watch`` hears ``held``, ``fenced``, ``drained``,
@@ -46,22 +48,22 @@ def cutover(
     if checked and (failed := [str(one) for one in preflight(move) if not one.ok]):
         raise NotReady(failed)
     with Controller(move) as control, Stream(move, Direction.FORWARD) as stream:
-        return _Cutover(move, control, stream, watch).run(ttl, attempts)
+        return _Cutover(move, control, stream, watch).run(ttl, attempts, by)
 
 
 class _Cutover:
     def __init__(self, move: Move, control: Controller, stream: Stream, watch: Watch) -> None:
         self._move, self._control, self._stream, self._watch = move, control, stream, watch
 
-    def run(self, ttl: timedelta, attempts: int) -> SwapReceipt:
+    def run(self, ttl: timedelta, attempts: int, by: float) -> SwapReceipt:
         self._step("held")
         self._clear()
-        catch_up(self._stream)
+        catch_up(self._stream, by=by)
         be_quick(self._stream, ttl)
         asked = time.monotonic()
-        epoch, marker = self._control.fence(self._move.source, ttl, attempts)
+        epoch, marker = self._control.fence(self._move.source, ttl, attempts, by=by)
         fenced = time.monotonic()
-        committed_at = self._decide(epoch, marker, until=fenced + ttl.total_seconds())
+        committed_at = self._decide(epoch, marker, until=min(by, fenced + ttl.total_seconds()))
         self._grant(epoch)
         at = Swapped(asked, fenced, time.monotonic())
         self._step("granted")

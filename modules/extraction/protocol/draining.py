@@ -5,25 +5,37 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from datetime import timedelta
+from math import inf
 
 import psycopg
 
-from modules.extraction.protocol.errors import Diverged, NotDrained, StalePosition
+from modules.extraction.protocol.errors import Diverged, NotDrained, StalePosition, TimeIsUp
 from modules.extraction.protocol.streams import Stream
 
 SMALL = 500  # rows that may wait when the fence comes: some milliseconds of applying
 
 
-def catch_up(stream: Stream, *, seconds: float = 30.0) -> int:
-    """Apply until few rows come with each batch; the last count. Raises TimeoutError."""
+def catch_up(stream: Stream, *, seconds: float = 30.0, by: float = inf) -> int:
+    """Apply until few rows come with each batch; the last count.
+
+    Raises TimeoutError, and TimeIsUp if the monotonic time ``by`` comes first.
+    """
     until = time.monotonic() + seconds
+    # An applier that was stopped in its transaction holds the position's row.
+    stream.end.execute(f"SET lock_timeout = {max(1, int(min(seconds, 3600.0) * 1000))}")
     while True:
         try:
             applied = stream.apply_once()
         except StalePosition:
             continue
+        except psycopg.errors.LockNotAvailable as error:
+            raise TimeoutError(
+                f"{stream.direction} of {stream.move.module} is held by another applier"
+            ) from error
         if applied.rows <= SMALL and not applied.lag_rows:
             return applied.rows
+        if time.monotonic() > by:
+            raise TimeIsUp(stream.move.module, f"{applied.lag_rows:,} changes wait")
         if time.monotonic() > until:
             raise TimeoutError(f"{stream.direction} of {stream.move.module} does not catch up")
 

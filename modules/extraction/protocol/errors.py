@@ -6,6 +6,7 @@
     +-- StillMoved            uninstalling now would open the module's old home to writers
     +-- Controlled            another controller holds this move
     +-- NotReady              a check of the preflight failed
+    +-- TimeIsUp              the caller's time was over before the commit point
     +-- FenceRefused          the module's writers did not let the fence in, in time
     +-- NotDrained            the other side did not reach the marker in time
     +-- SwapRefused           the fence lapsed before the commit point
@@ -24,6 +25,7 @@ from enum import StrEnum
 # The letters I to Z begin classes that the SQL standard leaves to implementations; PostgreSQL
 # itself uses none that begins with M.
 FENCED, MOVED, TRUNCATE_REFUSED = "MV001", "MV002", "MV003"
+DRY = "MV004"  # a dry transaction was about to be committed
 
 
 class Refusal(StrEnum):
@@ -94,6 +96,14 @@ class NotReady(ProtocolError):
     def __init__(self, failed: Sequence[str]) -> None:
         super().__init__("; ".join(failed))
         self.failed = tuple(failed)
+
+
+class TimeIsUp(ProtocolError):
+    """The caller's time was over; ``reached`` is how far it came. Nothing has changed hands."""
+
+    def __init__(self, module: str, reached: str) -> None:
+        super().__init__(f"the time for moving {module} is up ({reached})")
+        self.module, self.reached = module, reached
 
 
 class FenceRefused(ProtocolError):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 import structlog
 
-from modules.extraction.protocol.errors import StalePosition
-from modules.extraction.protocol.healing import State, heal
+from modules.extraction.protocol.errors import NotInstalled, StalePosition
+from modules.extraction.protocol.healing import State, heal_with
 from modules.extraction.protocol.rotating import rotate
-from modules.extraction.protocol.sides import Direction, Move
+from modules.extraction.protocol.sides import Direction, Move, connect
 from modules.extraction.protocol.streams import Stream
 
 log = structlog.get_logger(__name__)
@@ -20,6 +20,15 @@ POLL = 0.02  # seconds between looks at an empty log
 AWAY = 0.5  # before a side that was away is tried again
 ROTATE_ROWS = 200_000  # applied between two looks at the log's halves
 HEAL = 0.05  # between two looks for a fence that was left behind
+LAPSE = 0.01  # between two looks while one stands: whoever stops it, the writers wait
+FENCED = frozenset({State.CUTTING_OVER, State.ROLLING_BACK})
+# The protocol's schema, or a part of it, is not there any more.
+UNINSTALLED = (
+    NotInstalled,
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedFunction,
+)
 
 
 @dataclass
@@ -32,33 +41,37 @@ class Follower:
     move: Move
     direction: Direction
     poll: float = POLL
+    rows: int = field(default=0, init=False)  # of the log, applied so far
 
     def run(self, stop: threading.Event) -> int:
-        """Follow until ``stop``; how many rows of the log were applied."""
-        total = 0
+        """Follow until ``stop`` or until the protocol is uninstalled; how many rows of the log were
+        applied.
+        """
         while not stop.is_set():
             try:
                 with Stream(self.move, self.direction) as stream:
-                    total += self._follow(stream, stop)
+                    self._follow(stream, stop)
             except psycopg.OperationalError as error:
                 log.warning("move.stream_away", module=self.move.module, error=str(error))
                 stop.wait(AWAY)
-        return total
+            except UNINSTALLED as error:
+                log.info("move.stream_ended", module=self.move.module, error=str(error).strip())
+                break
+        return self.rows
 
-    def _follow(self, stream: Stream, stop: threading.Event) -> int:
-        total = since = 0
+    def _follow(self, stream: Stream, stop: threading.Event) -> None:
+        since = 0
         while not stop.is_set():
             try:
                 rows = stream.apply_once().rows
             except StalePosition:
                 continue
-            total, since = total + rows, since + rows
+            self.rows, since = self.rows + rows, since + rows
             if since > ROTATE_ROWS:
                 rotate(stream)
                 since = 0
             if not rows:
                 stop.wait(self.poll)
-        return total
 
 
 def watch_fences(move: Move, stop: threading.Event, *, every: float = HEAL) -> list[State]:
@@ -67,13 +80,27 @@ def watch_fences(move: Move, stop: threading.Event, *, every: float = HEAL) -> l
     A cutover's fence lapses by itself. One that a controller left in a rollback does not: the
     service's database cannot know whether the swap has come.
     """
-    healed = []
-    while not stop.wait(every):
+    healed = list[State]()
+    while not stop.is_set():
         try:
-            done = heal(move)
+            _heal_until(stop, move, every, healed)
         except psycopg.OperationalError:
-            continue
-        if done.did:
-            log.warning("move.healed", module=move.module, found=done.found, did=done.did)
-            healed.append(done.found)
+            stop.wait(AWAY)
+        except UNINSTALLED:
+            break
     return healed
+
+
+def _heal_until(stop: threading.Event, move: Move, every: float, healed: list[State]) -> None:
+    # In the same two sessions: it looks twenty times a second, for days.
+    with (
+        connect(move.source, purpose="heal") as source,
+        connect(move.target, purpose="heal") as target,
+    ):
+        wait = every
+        while not stop.wait(wait):
+            done = heal_with(move, source, target)
+            if done.did:
+                log.warning("move.healed", module=move.module, found=done.found, did=done.did)
+                healed.append(done.found)
+            wait = min(every, LAPSE) if done.now in FENCED else every

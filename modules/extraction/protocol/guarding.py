@@ -10,6 +10,7 @@ import hashlib
 
 from psycopg import sql
 
+from modules.extraction.protocol import dry
 from modules.extraction.protocol.errors import FENCED, MOVED, TRUNCATE_REFUSED
 from modules.extraction.protocol.sides import Side
 
@@ -23,6 +24,7 @@ BEGIN
         RAISE EXCEPTION '%.% is being moved: TRUNCATE is refused', TG_TABLE_SCHEMA, TG_TABLE_NAME
             USING ERRCODE = {truncate}, HINT = 'Use DELETE.';
     END IF;
+    {let_pass}
     -- Held until the transaction ends: a fence waits for whoever has passed here. It must be a
     -- statement of its own, so that the next one has a snapshot from after the wait.
     PERFORM pg_advisory_xact_lock_shared({writers});
@@ -90,6 +92,7 @@ def function(side: Side) -> sql.Composed:
         me=sql.Literal(side.name),
         writers=writers,
         lapse=lapse,
+        let_pass=dry.let_pass(side),
         fenced=sql.Literal(FENCED),
         moved=sql.Literal(MOVED),
         truncate=sql.Literal(TRUNCATE_REFUSED),

@@ -75,9 +75,14 @@ def heal(move: Move) -> Healed:
         connect(move.source, purpose="heal") as source,
         connect(move.target, purpose="heal") as target,
     ):
-        seen = look(move, source, target)
-        did = _mend(move, seen, source, target)
-        return Healed(seen.state, did, look(move, source, target).state if did else seen.state)
+        return heal_with(move, source, target)
+
+
+def heal_with(move: Move, source: Connection, target: Connection) -> Healed:
+    """The same in sessions that are there."""
+    seen = look(move, source, target)
+    did = _mend(move, seen, source, target)
+    return Healed(seen.state, did, look(move, source, target).state if did else seen.state)
 
 
 def look(move: Move, source: Connection, target: Connection) -> Seen:

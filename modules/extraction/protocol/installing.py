@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import psycopg
 from psycopg import sql
 
-from modules.extraction.protocol import capturing, guarding, schema, swapping
+from modules.extraction.protocol import capturing, dry, guarding, schema, swapping
 from modules.extraction.protocol.errors import StillMoved, Unmovable
 from modules.extraction.protocol.owning import read_ownership
 from modules.extraction.protocol.sides import (
@@ -135,6 +135,7 @@ def _build(connection: Connection, side: Side, tables: tuple[Table, ...]) -> Non
             connection.execute(schema.tables(side.room))
         _know_tables(connection, side, tables)
         connection.execute(swapping.functions(side))
+        connection.execute(dry.tables(side))
         connection.execute(guarding.function(side))
         for table in tables:
             connection.execute(capturing.function(side, table))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from datetime import datetime, timedelta
+from math import inf
 
 import psycopg
 
@@ -30,6 +31,7 @@ def rollback(
     *,
     ttl: timedelta = TTL,
     attempts: int = FENCE_ATTEMPTS,
+    by: float = inf,
     watch: Watch = lambda _step: None,
 ) -> SwapReceipt:
     """Take the module back. ``watch`` hears ``held``, ``fenced``, ``drained``, ``committed`` and
@@ -40,22 +42,22 @@ def rollback(
     until ``heal`` can ask there.
     """
     with Controller(move) as control, Stream(move, Direction.REVERSE) as stream:
-        return _Rollback(move, control, stream, watch).run(ttl, attempts)
+        return _Rollback(move, control, stream, watch).run(ttl, attempts, by)
 
 
 class _Rollback:
     def __init__(self, move: Move, control: Controller, stream: Stream, watch: Watch) -> None:
         self._move, self._control, self._stream, self._watch = move, control, stream, watch
 
-    def run(self, ttl: timedelta, attempts: int) -> SwapReceipt:
+    def run(self, ttl: timedelta, attempts: int, by: float) -> SwapReceipt:
         self._step("held")
         base = self._base_epoch()
-        catch_up(self._stream)
+        catch_up(self._stream, by=by)
         be_quick(self._stream, ttl)
         asked = time.monotonic()
-        _epoch, marker = self._control.fence(self._move.target, ttl, attempts)
+        _epoch, marker = self._control.fence(self._move.target, ttl, attempts, by=by)
         fenced = time.monotonic()
-        committed_at = self._decide(base, marker, until=fenced + ttl.total_seconds())
+        committed_at = self._decide(base, marker, until=min(by, fenced + ttl.total_seconds()))
         at = Swapped(asked, fenced, time.monotonic())
         self._step("committed")
         self._close(base + 1)

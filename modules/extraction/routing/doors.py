@@ -17,13 +17,13 @@ import structlog
 from django.conf import settings
 
 from modules.platform.hosting.secrets import secret_file
-from modules.platform.placement.doors import TOKEN
+from modules.platform.placement.doors import AUTHORITY_THERE, TOKEN
 
 log = structlog.get_logger(__name__)
 
 PATIENCE = 2.0  # seconds for connecting, and for an answer
 TRIES = 5  # when others change its document at the same time
-OWN = "own"
+OWN, ORIGIN = "own", "origin"
 KNOWN_WITHIN = 10.0  # seconds: two looks of a front door at the registry
 LOOK = 0.1  # seconds
 
@@ -45,11 +45,19 @@ class Door:
         found: dict[str, Any] = self._document()[0].get("capabilities", {}).get(module, {})
         return found
 
+    def document(self) -> dict[str, Any]:
+        """The table in force."""
+        return self._document()[0]
+
+    def metrics(self) -> str:
+        """All that it counts, as Prometheus text."""
+        return self._sent("GET", "/-/metrics").text
+
     def prepare(self, module: str, *, seconds: float = KNOWN_WITHIN) -> None:
         """Have it look for the instances with a database of their own, and wait until it has one:
         at the moment of the switch there is no time to look.
         """
-        self._change(lambda document: _with_own(document, module))
+        self.change(lambda document: with_own(document, module))
         name, until = own_upstream(module), time.monotonic() + seconds
         while not self._sent("GET", "/-/upstreams").json()["upstreams"][name]["members"]:
             if time.monotonic() > until:
@@ -58,18 +66,22 @@ class Door:
 
     def hold(self, module: str) -> None:
         """Let commands wait, and name the instances with a database of their own."""
-        self._change(lambda document: _held(_with_own(document, module), module))
+        self.change(lambda document: _held(with_own(document, module), module))
 
     def release(self, module: str) -> None:
         """Let commands go on where they went before."""
         self._patch(module, {"held": False})
+        self.change(lambda document: _at_home(document, module))
 
     def give(self, module: str, epoch: int, *, to_service: bool) -> None:
         """Send everything to whoever has the authority since ``epoch``; what was held as well."""
         phase = "extracted" if to_service else "monolith"
         self._patch(module, {"phase": phase, "percent": 0, "epoch": epoch, "held": False})
+        if not to_service:
+            self.change(lambda document: _at_home(document, module))
 
-    def _change(self, edit: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    def change(self, edit: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Put what ``edit`` makes of its table in force; nothing where that is the same."""
         for _ in range(TRIES):
             document, etag = self._document()
             after = edit(document)
@@ -128,7 +140,7 @@ def own_upstream(module: str) -> str:
     return f"{module}-{OWN}"
 
 
-def _with_own(document: dict[str, Any], module: str) -> dict[str, Any]:
+def with_own(document: dict[str, Any], module: str) -> dict[str, Any]:
     """The document with that upstream. Raises DoorAway where it cannot be made."""
     capability = document.get("capabilities", {}).get(module)
     if not capability or not capability.get("service"):
@@ -149,6 +161,24 @@ def _with_own(document: dict[str, Any], module: str) -> dict[str, Any]:
 def _held(document: dict[str, Any], module: str) -> dict[str, Any]:
     changed = {**document["capabilities"][module], "service": own_upstream(module), "held": True}
     return {**document, "capabilities": {**document["capabilities"], module: changed}}
+
+
+def _at_home(document: dict[str, Any], module: str) -> dict[str, Any]:
+    """The document with the instances on the monolith's data named again, for a canary.
+
+    They are those of the same registry as the others; where none are, it stays as it is.
+    """
+    capability, upstreams = document["capabilities"][module], document.get("upstreams", {})
+    own = upstreams.get(own_upstream(module), {}).get("registry")
+    is_there = capability.get("phase") in AUTHORITY_THERE
+    if is_there or own is None or capability.get("service") != own_upstream(module):
+        return document
+    origin = {**own, "role": ORIGIN}
+    for name, upstream in upstreams.items():
+        if upstream.get("registry") == origin:
+            changed = {**capability, "service": name}
+            return {**document, "capabilities": {**document["capabilities"], module: changed}}
+    return document
 
 
 @contextmanager

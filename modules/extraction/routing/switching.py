@@ -18,7 +18,7 @@ from modules.extraction import standings
 from modules.extraction.phases import Transition
 from modules.extraction.protocol.owning import read_ownership
 from modules.extraction.protocol.sides import SERVICE, Connection, Move, connect
-from modules.extraction.routing.doors import Door, DoorAway, front_doors
+from modules.extraction.routing.doors import KNOWN_WITHIN, Door, DoorAway, front_doors
 from modules.extraction.routing.watching import tell
 
 log = structlog.get_logger(__name__)
@@ -95,8 +95,13 @@ def told(doors: tuple[Door, ...], module: str, epoch: int, *, to_service: bool) 
 
 
 @contextmanager
-def switching(move: Move, by: Transition, *, reason: str) -> Iterator[Switch]:
-    """A switch for one swap. When the swap fails before anything was given, it lets go."""
+def switching(
+    move: Move, by: Transition, *, reason: str, patience: float = KNOWN_WITHIN
+) -> Iterator[Switch]:
+    """A switch for one swap. When the swap fails before anything was given, it lets go.
+
+    ``patience``: seconds in which a front door must have found an instance to send commands to.
+    """
     to_service = by is Transition.CUTOVER
 
     def publish(epoch: int) -> None:
@@ -121,7 +126,7 @@ def switching(move: Move, by: Transition, *, reason: str) -> Iterator[Switch]:
         )
         if to_service:
             for door in doors:
-                door.prepare(move.module)
+                door.prepare(move.module, seconds=min(patience, KNOWN_WITHIN))
         try:
             yield switch
         except BaseException:

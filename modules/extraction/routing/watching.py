@@ -25,7 +25,11 @@ ALIAS = "extraction"
 CHANNEL = "ficus_extraction"
 INTERVAL = 0.2  # seconds between two looks
 AGAIN = 1.0  # seconds after a failure
-_ALL = "SELECT module, phase, epoch FROM extraction.extraction_capability"
+_ALL = """
+SELECT c.module, c.phase, c.epoch,
+       CASE WHEN c.phase IN ('shadow', 'canary') THEN coalesce(s.commands, 0) ELSE 0 END
+FROM extraction.extraction_capability c LEFT JOIN extraction.extraction_shadow s USING (module)
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,17 +40,27 @@ class Authority:
     epoch: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the tables say: whose each module is, and how many of its commands to write down."""
+
+    authorities: Mapping[str, Authority]
+    sampled: Mapping[str, int]
+
+
 MONOLITHS = Authority()
-Known = Mapping[str, Authority]
 
 
-def read(connection: psycopg.Connection[Any]) -> Known:
+def read(connection: psycopg.Connection[Any]) -> Seen:
     """All modules that were ever touched. Raises psycopg's errors."""
     rows = connection.execute(_ALL, prepare=True).fetchall()
-    return {
-        module: Authority(is_services=Phase(phase) in SERVICE_OWNS, epoch=epoch)
-        for module, phase, epoch in rows
-    }
+    return Seen(
+        authorities={
+            module: Authority(is_services=Phase(phase) in SERVICE_OWNS, epoch=epoch)
+            for module, phase, epoch, _ in rows
+        },
+        sampled={module: percent for module, _, _, percent in rows if percent},
+    )
 
 
 def tell(module: str) -> None:
@@ -63,6 +77,7 @@ class Authorities:
     ) -> None:
         self._connect, self._interval = connect, interval
         self._known: dict[str, Authority] = {}
+        self._sampled: Mapping[str, int] = {}
         self._begin()
         renew_after_fork(self)
 
@@ -74,6 +89,12 @@ class Authorities:
         if self._thread is None:
             self._ensure()
         return self._known.get(module, MONOLITHS)
+
+    def sampled(self, module: str) -> int:
+        """Of a hundred commands of ``module``, how many are written down for shadowing."""
+        if self._thread is None:
+            self._ensure()
+        return self._sampled.get(module, 0)
 
     def wait(self, seconds: float) -> bool:
         """Whether the table was looked at, well or not, within ``seconds``."""
@@ -122,7 +143,9 @@ class Authorities:
         self, connection: psycopg.Connection[Any], stop: threading.Event, turned: threading.Event
     ) -> None:
         while not stop.is_set():
-            for module, authority in read(connection).items():
+            seen = read(connection)
+            self._sampled = seen.sampled
+            for module, authority in seen.authorities.items():
                 self.learn(module, authority)
             turned.set()
             for _ in connection.notifies(timeout=self._interval, stop_after=1):

@@ -1,8 +1,18 @@
 """Every verb of ``manage.py strangler``, by its name."""
 
-from modules.extraction.verbs import looking, moving
+from modules.extraction.verbs import drilling, looking, moving, retiring, running, shadowing
 from modules.extraction.verbs.verb import Call, Look, Verb
 
-VERBS: dict[str, Verb | Look] = {one.name: one for one in (*looking.VERBS, *moving.VERBS)}
+VERBS: dict[str, Verb | Look] = {
+    one.name: one
+    for one in (
+        *looking.VERBS,
+        *moving.VERBS,
+        *running.VERBS,
+        *drilling.VERBS,
+        *retiring.VERBS,
+        *shadowing.VERBS,
+    )
+}
 
 __all__ = ["VERBS", "Call", "Look", "Verb"]

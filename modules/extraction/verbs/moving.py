@@ -9,14 +9,19 @@ from argparse import ArgumentParser
 from pathlib import Path
 from types import FrameType
 
+from rich.console import RenderableType
+
 from modules.extraction.canarying import canary
 from modules.extraction.creating import cancel, create
 from modules.extraction.filling import backfill
 from modules.extraction.following import Watched, watch
 from modules.extraction.healing import doctor
 from modules.extraction.pausing import pause, resume
+from modules.extraction.raising import Raised, raise_shares, raised_text
+from modules.extraction.rendering import render
 from modules.extraction.reports import Report
 from modules.extraction.swapping import cutover, rollback
+from modules.extraction.verbs.raising import plan_of, raising_arguments
 from modules.extraction.verbs.verb import Call, Verb
 from modules.extraction.verifying import Verified, verify
 from modules.platform.console import CommandFailed, Exit
@@ -33,7 +38,13 @@ def _create_arguments(parser: ArgumentParser) -> None:
 
 
 def _canary_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--percent", type=int, required=True, help="0: all in the monolith.")
+    parser.add_argument(
+        "--percent", type=int, help="0: all in the monolith. With --auto the share to begin with."
+    )
+    parser.add_argument(
+        "--auto", action="store_true", help="Raise step by step while the analysis holds."
+    )
+    raising_arguments(parser)
 
 
 def _verify_arguments(parser: ArgumentParser) -> None:
@@ -44,8 +55,17 @@ def _create(call: Call) -> Report:
     return create(call.ask, given=_address(call.options["database"]))
 
 
-def _canary(call: Call) -> Report:
-    return canary(call.ask, percent=call.options["percent"])
+def _canary(call: Call) -> Report | Raised:
+    percent = call.options["percent"]
+    if call.options["auto"]:
+        return raise_shares(call.ask, plan_of(call, begin=percent))
+    if percent is None:
+        raise CommandFailed("say --percent, or --auto", exit_code=Exit.USAGE)
+    return canary(call.ask, percent=percent)
+
+
+def _render_canary(report: Report | Raised) -> RenderableType:
+    return raised_text(report) if isinstance(report, Raised) else render(report)
 
 
 def _verify(call: Call) -> Verified:
@@ -108,6 +128,7 @@ VERBS = (
         help="Have the service do so many percent of the work, on the monolith's data",
         run=_canary,
         arguments=_canary_arguments,
+        render=_render_canary,
     ),
     Verb(
         name="cutover",

@@ -13,7 +13,15 @@ from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
 
 from modules.platform.backoffice.forms import ReasonForm
-from modules.platform.contracts import Actor, ActorKind, CallContext, ContractError, call_context
+from modules.platform.contracts import (
+    Actor,
+    ActorKind,
+    CallContext,
+    ContractError,
+    Fenced,
+    Moved,
+    call_context,
+)
 
 MOST = 200  # rows per click, as many as "show all" shows; more is a command's work
 
@@ -40,8 +48,10 @@ def use_case(
 
     The method takes ``(self, request, row)`` and the form's fields by name (``reason`` of a plain
     ReasonForm, ``key`` as well of a KeyedForm), and returns what it did, or None. A ContractError
-    is shown to the operator. Each row done leaves an audit row with the reason. ``permission`` is
-    one of the model's own or a custom one such as ``refund`` (``has_refund_permission``).
+    is shown to the operator; but that the module is moving, before any row is done, is raised: the
+    front door then sends the whole click again. Each row done leaves an audit row with the reason.
+    ``permission`` is one of the model's own or a custom one such as ``refund``
+    (``has_refund_permission``).
     """
 
     def decorate(method: UseCase) -> Action:
@@ -57,10 +67,11 @@ def use_case(
             if not filled.is_valid():
                 shown = {"title": description, "form": filled, "rows": chosen}
                 return _ask(page, request, {"action": method.__name__, **shown})
-            reason = filled.cleaned_data["reason"]
+            reason, done = filled.cleaned_data["reason"], 0
             for row in chosen:
                 act = functools.partial(method, page, request, row, **filled.given_for(row))
-                if _do(request, row, act):
+                if _do(request, row, act, may_come_again=not done):
+                    done += 1
                     page.log_change(request, row, f"{description}: {reason}")
             return None
 
@@ -75,12 +86,20 @@ def _ask(page: ModelAdmin, request: HttpRequest, shown: dict[str, Any]) -> HttpR
     return TemplateResponse(request, "backoffice/use_case.html", context)
 
 
-def _do(request: HttpRequest, row: Model, act: Callable[[], str | None]) -> bool:
-    """Whether it was done; either way the operator is told."""
+def _do(
+    request: HttpRequest, row: Model, act: Callable[[], str | None], *, may_come_again: bool
+) -> bool:
+    """Whether it was done; either way the operator is told.
+
+    Raises Fenced and Moved of the page's own module if the click ``may_come_again``.
+    """
     try:
         with call_context(staff_context(request)):
             done = act()
     except ContractError as error:
+        own = isinstance(error, Fenced | Moved) and error.module == row._meta.app_label
+        if own and may_come_again:
+            raise
         messages.error(request, f"{row}: {error}")
         return False
     messages.success(request, f"{row}: {done or 'done'}")

@@ -8,6 +8,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 
+from modules.platform.backoffice.moving import answer_to
+
 PREFIXES = ("/admin", "/api/v1/docs")
 
 
@@ -25,3 +27,7 @@ class BackofficeMiddleware:
         if request.path.startswith(PREFIXES):
             return self.chain(request)
         return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Django calls this with what a view let through."""
+        return answer_to(request, error)

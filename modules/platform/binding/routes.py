@@ -48,11 +48,12 @@ class LocalRoute:
         self.implementation = implementation
 
     def caller(self, method: Method) -> Callable[..., Any]:
-        call = getattr(self.implementation, method.name)
+        implementation, name = self.implementation, method.name
 
         def local(*args: Any, **kwargs: Any) -> Any:
             guard(method)
-            return call(*args, **kwargs)
+            # Looked up on each call: somebody may listen to the implementation's methods since.
+            return getattr(implementation, name)(*args, **kwargs)
 
         return local
 

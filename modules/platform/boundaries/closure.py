@@ -92,7 +92,7 @@ class _Search:
         if part == dotted and self._is_passage(dotted):
             self._add(f"{dotted.replace('.', '/')}/__init__.py", [dotted], by)
         else:
-            self._add(self._path_of(part), [n for n in self._names if within(n, part)], by)
+            self._add_whole(part, by)
 
     def run(self) -> None:
         """Follow the imports of all that was needed so far, and of what that needs."""
@@ -112,6 +112,12 @@ class _Search:
             because=dict(sorted(self._because.items())),
             violations=in_order(self._violations),
         )
+
+    def _add_whole(self, part: str, by: str) -> None:
+        """``part`` with all that lies in it; most are needed often, and looked through once."""
+        path = self._path_of(part)
+        if path not in self._because:
+            self._add(path, [name for name in self._names if within(name, part)], by)
 
     def _add(self, path: str, names: list[str], by: str) -> None:
         if path not in self._because:

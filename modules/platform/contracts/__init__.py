@@ -30,7 +30,7 @@ from modules.platform.contracts.messages import (
     module_of,
     snake,
 )
-from modules.platform.contracts.module import Module
+from modules.platform.contracts.module import Invariant, Module
 from modules.platform.contracts.money import Money
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "Fenced",
     "Forbidden",
     "Invalid",
+    "Invariant",
     "Module",
     "Money",
     "Moved",

@@ -12,18 +12,21 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+import psycopg
 from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from modules.platform.contracts import Fenced, Moved
 from modules.platform.databases.aliases import module_of_alias
+from modules.platform.databases.retired import retired_since
 from modules.platform.databases.roles import login
 
 # The letters I to Z begin classes that the SQL standard leaves to implementations; of these
 # PostgreSQL uses none that begins with M. The triggers say the epoch in the error's detail.
 FENCED: Final = "MV001"
 MOVED: Final = "MV002"
+NO_TABLE: Final = "42P01"  # PostgreSQL's own
 BESIDE: Final = "_move"
 _EPOCH = re.compile(r"epoch (\d{1,18})")
 
@@ -62,12 +65,12 @@ def install_refusals() -> None:
 
 def _watch(connection: BaseDatabaseWrapper, **_: Any) -> None:
     if not any(isinstance(one, _Typed) for one in connection.execute_wrappers):
-        connection.execute_wrappers.append(_Typed(module_of_alias(connection.alias)))
+        connection.execute_wrappers.append(_Typed(connection.alias))
 
 
 class _Typed:
-    def __init__(self, module: str) -> None:
-        self._module = module
+    def __init__(self, alias: str) -> None:
+        self._alias, self._module = alias, module_of_alias(alias)
 
     def __call__(
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
@@ -75,10 +78,22 @@ class _Typed:
         try:
             return execute(sql, params, many, context)
         except DatabaseError as error:
-            refusal = refusal_of(error, self._module)
+            refusal = refusal_of(error, self._module) or self._retired(error)
             if refusal is None:
                 raise
             raise refusal from error
+
+    def _retired(self, error: DatabaseError) -> Moved | None:
+        """A table that is missed: it went to the service for good, while this process has the
+        module's implementation still.
+        """
+        if getattr(error.__cause__, "sqlstate", None) != NO_TABLE:
+            return None
+        try:
+            epoch = retired_since(self._alias)
+        except psycopg.Error:  # then it is not known, and the first error says enough
+            return None
+        return None if epoch is None else Moved(module=self._module, epoch=epoch)
 
 
 def _epoch_in(error: BaseException) -> int:

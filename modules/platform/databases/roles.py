@@ -81,11 +81,16 @@ class RoleState:
 @contextmanager
 def login(alias: str) -> Iterator[psycopg.Connection]:
     """A connection of ``alias``'s login as itself, not as the module's role; autocommit."""
+    with logged_in(alias) as connection:
+        yield connection
+
+
+def logged_in(alias: str) -> psycopg.Connection:
+    """The same, for the caller to close."""
     parameters = connections[alias].get_connection_params()
     for own in _DJANGOS_OWN:
         parameters.pop(own, None)
-    with psycopg.connect(**parameters, autocommit=True) as connection:
-        yield connection
+    return psycopg.connect(**parameters, autocommit=True)
 
 
 @contextmanager

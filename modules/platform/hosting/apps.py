@@ -6,10 +6,14 @@ from importlib import import_module
 
 from django.apps import AppConfig
 
+from modules.platform.databases.aliases import OWN
+from modules.platform.hosting.host import Host
+
 
 class HostingConfig(AppConfig):
     """Makes the host's Celery app the one that ``shared_task`` belongs to, and lets the host
-    register, and be registered with, by service tokens.
+    register, and be registered with, by service tokens. A service with a database of its own
+    leaves events and periods alone for as long as that database says that they are another's.
     """
 
     name = "modules.platform.hosting"
@@ -21,4 +25,15 @@ class HostingConfig(AppConfig):
         from modules.platform.discovery.service_tokens import install_service_tokens
 
         install_service_tokens()
+        _ask_the_database(import_module(f"{settings.FICUS_HOST_PACKAGE}.host").HOST)
         import_module(f"{settings.FICUS_HOST_PACKAGE}.celery")
+
+
+def _ask_the_database(host: Host) -> None:
+    from django.conf import settings
+
+    from modules.platform.databases.ownership import OwnDatabase
+    from modules.platform.messaging.authority import install_authority
+
+    if host.standalone and settings.INSTANCE_ROLE == OWN:
+        install_authority(OwnDatabase().has)

@@ -11,10 +11,12 @@ from pathlib import Path
 import environ
 
 from modules.platform.databases.aliases import OWN
-from modules.platform.hosting.environment import Environment
+from modules.platform.hosting.environment import EnvError, Environment
 from modules.platform.hosting.kinds import Port
 from modules.platform.hosting.rooms import rooms
 from modules.platform.hosting.variables import EVERY_HOST, Variable, variable
+
+RETIRED = "RETIRED_MODULES"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,15 @@ class Host:
                 environ.Env.read_env(self.folder / ".env")
             source = os.environ
         return Environment(self.all_variables, source)
+
+    def retired(self, env: Environment) -> tuple[str, ...]:
+        """The modules whose implementation is not here any more. Raises EnvError."""
+        if self.standalone:
+            return ()
+        named: list[str] = env.read(RETIRED)
+        if unknown := [name for name in named if name not in self.modules]:
+            raise EnvError(f"{RETIRED}: {', '.join(unknown)} is no module of {self.name}")
+        return tuple(named)
 
     def home(self, env: Environment) -> Path:
         """Where embedded servers, secrets and logs of this host live."""

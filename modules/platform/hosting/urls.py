@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
@@ -37,7 +38,7 @@ def _sign_in(modules: Sequence[str]) -> Iterator[Address]:
     """Accounts gives passes for the other hosts' admin. Without it there are no passwords:
     operators come with a token.
     """
-    for found in rooms(modules, "admin_urls"):
+    for found in rooms((*modules, *settings.FICUS_CONTROL_PLANE), "admin_urls"):
         yield path("admin/", include(found))
     if ACCOUNTS not in modules:
         from modules.platform.operators.views import no_passes, sign_in

@@ -41,6 +41,7 @@ def celery_settings(broker_url: str) -> dict[str, Any]:
         "timezone": "UTC",
         "enable_utc": True,
         "beat_schedule": {},
+        "beat_scheduler": "modules.platform.messaging.periods:ByAuthority",
         **(_rabbitmq() if broker_url.startswith(("amqp", "pyamqp")) else _redis()),
     }
 

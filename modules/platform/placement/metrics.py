@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 PERCENT = Gauge(
     "ficus_placement_percent",
@@ -24,6 +24,21 @@ AGE = Gauge(
 CALLS = Counter(
     "ficus_placement_calls_total",
     "Calls of a module whose work is divided, by who answered",
+    ["module", "side"],
+)
+# Whether both sides are alike is judged by these. Bounds as the front door has them.
+CALL_SECONDS = Histogram(
+    "ficus_placement_call_seconds",
+    "Time of a call of a module whose work is divided, by who was asked",
+    ["module", "side"],
+    buckets=(
+        *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1),
+        *(0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+    ),
+)
+CALLS_FAILED = Counter(
+    "ficus_placement_calls_failed_total",
+    "Those that found nobody, or ended in a fault instead of an answer or a refusal",
     ["module", "side"],
 )
 FALLBACKS = Counter(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 from modules.platform.binding import Method, Route
-from modules.platform.contracts import current_context
+from modules.platform.contracts import ContractError, Unavailable, current_context
 from modules.platform.placement.buckets import BUCKETS, bucket_of_call
-from modules.platform.placement.metrics import CALLS, FALLBACKS
+from modules.platform.placement.metrics import CALL_SECONDS, CALLS, CALLS_FAILED, FALLBACKS
 from modules.platform.placement.watching import Watcher
 from modules.platform.rpc import ModuleResting, ModuleUnreachable
 
@@ -28,7 +29,9 @@ class SplitRoute:
     def caller(self, method: Method) -> Callable[..., Any]:
         module, of = method.module, self._watcher.of
         local = self._local.caller(method)
-        remote = _falling_back(module, self._remote.caller(method), local)
+        measured = _measured(module, "local", local)
+        service = _measured(module, "service", self._remote.caller(method))
+        remote = _falling_back(module, service, local)
         here, there = CALLS.labels(module, "local"), CALLS.labels(module, "service")
 
         def split(*args: Any, **kwargs: Any) -> Any:
@@ -37,11 +40,32 @@ class SplitRoute:
                 return local(*args, **kwargs)
             if percent < BUCKETS and bucket_of_call(current_context()) < BUCKETS - percent:
                 here.inc()
-                return local(*args, **kwargs)
+                return measured(*args, **kwargs)
             there.inc()
             return remote(*args, **kwargs)
 
         return split
+
+
+def _measured(module: str, side: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, counted: how long, and whether it ended in a fault.
+
+    A refusal of the contract is an answer; unless it says that the module could not do its work.
+    """
+    took, failed = CALL_SECONDS.labels(module, side), CALLS_FAILED.labels(module, side)
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        began = perf_counter()
+        try:
+            return call(*args, **kwargs)
+        except Exception as error:
+            if not isinstance(error, ContractError) or isinstance(error, Unavailable):
+                failed.inc()
+            raise
+        finally:
+            took.observe(perf_counter() - began)
+
+    return called
 
 
 def _falling_back(

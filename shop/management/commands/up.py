@@ -10,10 +10,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
+from modules.extraction.retiring.composition import check_composition
 from modules.platform.hosting.environment import Environment
-from modules.platform.hosting.running.process import Process
+from modules.platform.hosting.running.process import Process, Source
 from modules.platform.hosting.running.up import UpCommand
 from shop.host import HOST
+from shop.running.own_services import OwnServices
 from shop.running.preparing import ADMIN_EMAIL, admin_password, prepare
 from shop.running.processes import DOOR, processes
 from shop.running.routing import write_document
@@ -41,8 +43,12 @@ class Command(UpCommand):
     def processes(self, env: Environment, home: Path) -> Sequence[Process]:
         return processes(env, home, settings.FICUS_MODULES, database_url=settings.DATABASE_URL)
 
+    def source(self, env: Environment, home: Path) -> Source:
+        return OwnServices(env, home, settings.FICUS_MODULES, database_url=settings.DATABASE_URL)
+
     def prepare(self, env: Environment, home: Path, **options: Any) -> None:
         prepare(home, with_data=not options["no_data"])
+        check_composition()
         modules, url = settings.FICUS_MODULES, settings.DATABASE_URL
         prepare_services(env, home, modules, database_url=url)
         write_document(env, home)

@@ -55,6 +55,7 @@ class Run:
 
     def __init__(self, folder: Path, processes: list[dict[str, Any]]) -> None:
         wanted = folder / "processes.json"
+        self._more = folder / "processes.more"
         wanted.write_text(json.dumps(processes))
         self._log = folder / "log.txt"
         with self._log.open("wb") as log:
@@ -65,6 +66,16 @@ class Run:
                 stderr=log,
                 start_new_session=True,
             )
+
+    def want(self, *processes: dict[str, Any]) -> None:
+        """Have its source want these from now on."""
+        draft = self._more.with_suffix(".new")
+        draft.write_text(json.dumps(processes))
+        draft.replace(self._more)
+
+    def say_nonsense(self) -> None:
+        """Have its source fail."""
+        self._more.write_text("{")
 
     def said(self) -> str:
         return self._log.read_text()
@@ -232,3 +243,62 @@ def test_long_and_broken_lines_are_shown(run: Callable[..., Run]) -> None:
     running.wait_for("last")
     assert f"chatty: {'x' * 200_000}" in running.lines()
     assert "chatty: \ufffd" in running.lines()
+
+
+def test_what_a_source_wants_runs_for_so_long(run: Callable[..., Run]) -> None:
+    """It begins while the others run, and ends stage by stage; they are left alone."""
+    running = run(process("always", PATIENT, "0"))
+    running.wait_for("begins")
+    stages = {"work": Stage.WORK, "door": Stage.DOOR}
+    running.want(*(process(name, PATIENT, "0.2", stage=stage) for name, stage in stages.items()))
+    running.wait_for("begins", times=3)
+    running.want()
+    running.wait_for("ends", times=2)
+    ending = [line for line in running.lines() if re.search(r"asked to end|ends$", line)]
+    assert ending == [
+        f"{name}: {what}" for name in ("door", "work") for what in ("asked to end", "ends")
+    ]
+    assert is_there(running.pids("always")[0])
+    running.want(process("work", PATIENT, "0"))
+    running.wait_for("begins", times=4)
+    assert running.end() == 130
+    assert not any(is_there(pid) for pid in running.pids("work"))
+
+
+def test_what_a_source_wants_differently_is_started_anew(run: Callable[..., Run]) -> None:
+    """The old one has ended when the new one begins: they would want the same port."""
+    running = run()
+    running.want(process("one", PATIENT, "0.3"), process("other", PATIENT, "0"))
+    running.wait_for("begins", times=2)
+    running.want(process("one", PATIENT, "0"), process("other", PATIENT, "0"))
+    running.wait_for("begins", times=3)
+    ours = [line for line in running.lines() if line.startswith("one: ")]
+    assert ours == [f"one: {what}" for what in ("begins", "asked to end", "ends", "begins")]
+    assert len(running.pids("other")) == 1
+    assert running.end() == 130
+
+
+def test_what_is_not_vital_may_fail_again_and_again(run: Callable[..., Run]) -> None:
+    """It cannot even begin; the others go on, and it is tried as long as it is wanted."""
+    running = run(process("always", PATIENT, "0"))
+    running.want(process("bad", "raise SystemExit('not yet')", vital=False))
+    running.wait_for("bad ended with 1; it is started again", times=3)
+    assert is_there(running.pids("always")[0])
+    running.want()
+    running.wait_for("bad: not wanted any more")
+    assert running.end() == 130
+
+
+def test_while_a_source_fails_what_it_wanted_runs_on(run: Callable[..., Run]) -> None:
+    """It is said once, and forgiven as soon as it answers again."""
+    running = run()
+    running.want(process("one", PATIENT, "0"))
+    running.wait_for("begins")
+    running.say_nonsense()
+    running.wait_for("what else should run is not known")
+    time.sleep(1.2)  # asked twice more
+    assert running.said().count("what else should run is not known") == 1
+    assert len(running.pids("one")) == 1
+    running.want()
+    running.wait_for("ends")
+    assert running.end() == 130

@@ -11,7 +11,7 @@ from django.test import override_settings
 
 from modules.platform.placement.doors import TOKEN
 from tests.proxy.front import FrontDoor, front_door
-from tests.proxy.origin import Got, Origin, ok
+from tests.proxy.origin import Got, Origin, Respond, ok
 
 
 def _saying(name: bytes) -> Any:
@@ -23,14 +23,20 @@ def _saying(name: bytes) -> Any:
 
 @contextmanager
 def doorway(
-    home: Path, *, registry: dict[str, Any] | None = None, **capability: Any
+    home: Path,
+    *,
+    registry: dict[str, Any] | None = None,
+    respond: Respond | None = None,
+    more: dict[str, Any] | None = None,
+    **capability: Any,
 ) -> Iterator[FrontDoor]:
     """``GET /api/v1/payment`` says ``monolith`` or ``service``; the header ``Shopper`` is the key.
+    With ``respond`` the service answers otherwise; ``more`` is for its document.
 
     With ``registry`` the front door asks there for the service's instances. This process's
     settings are those of the host that places.
     """
-    monolith, service = Origin(_saying(b"monolith")), Origin(_saying(b"service"))
+    monolith, service = Origin(_saying(b"monolith")), Origin(respond or _saying(b"service"))
     fixed = {"instances": [{"address": service.address}]}
     document = {
         "upstreams": {
@@ -51,7 +57,7 @@ def doorway(
         ],
     }
     try:
-        with front_door(home / "door", document) as door, telling(home, door):
+        with front_door(home / "door", document | (more or {})) as door, telling(home, door):
             door.service_address = service.address  # type: ignore[attr-defined]
             yield door
     finally:

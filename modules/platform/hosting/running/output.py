@@ -19,9 +19,17 @@ class Output:
 
     def __init__(self, names: Sequence[str], out: IO[str]) -> None:
         self._out = out
-        self._width = max(map(len, [*names, "system"]))
-        colours = cycle(COLOURS) if out.isatty() else cycle([0])
-        self._colours = dict(zip(names, colours, strict=False))
+        self._width = len("system")
+        self._free = cycle(COLOURS) if out.isatty() else cycle([0])
+        self._colours: dict[str, int] = {}
+        for name in names:
+            self.add(name)
+
+    def add(self, name: str) -> None:
+        """Somebody else will speak, too."""
+        self._width = max(self._width, len(name))
+        if name not in self._colours:
+            self._colours[name] = next(self._free)
 
     def write(self, name: str, line: str) -> None:
         """One line of ``name``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -25,7 +25,8 @@ class Process:
     """One process. ``ports`` are the TCP ports it listens on, by the variables that name them.
 
     ``after`` is an address that must answer before it is started, ``environment`` what it gets
-    beside the variables that all of them get.
+    beside the variables that all of them get. One that is ``vital`` ends everything when it cannot
+    be kept alive; without another all else goes on, and it is tried again and again.
     """
 
     name: str
@@ -34,3 +35,23 @@ class Process:
     ports: Mapping[str, int] = field(default_factory=dict)
     after: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    vital: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The processes that should run now beside those that always do; ``trouble`` is one line about
+    those that should and cannot begin.
+    """
+
+    processes: Sequence[Process] = ()
+    trouble: str = ""
+
+
+# Asked now and then, in a thread; whatever it raises, what runs is left running.
+Source = Callable[[], Wanted]
+
+
+def nothing_more() -> Wanted:
+    """The source of a host whose processes are always the same."""
+    return Wanted()

@@ -20,7 +20,7 @@ from modules.platform.console import CommandFailed
 from modules.platform.hosting.environment import Environment
 from modules.platform.hosting.host import Host
 from modules.platform.hosting.running.ports import require_free_ports
-from modules.platform.hosting.running.process import Process
+from modules.platform.hosting.running.process import Process, Source, nothing_more
 from modules.platform.hosting.running.supervisor import run_together
 from modules.platform.hosting.servers import stop_servers
 
@@ -37,6 +37,10 @@ class UpCommand(BaseCommand):
         """Everything that is run, in starting order."""
         raise NotImplementedError
 
+    def source(self, env: Environment, home: Path) -> Source:
+        """Who says what else should run, as things stand at the moment."""
+        return nothing_more
+
     def questions(self, env: Environment) -> Mapping[str, str]:
         """Process to the address at which it answers 200 when it is ready."""
         return {"web": f"http://127.0.0.1:{env.read('WEB_PORT')}/readyz"}
@@ -50,7 +54,9 @@ class UpCommand(BaseCommand):
         prepare_host()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--only", default="", help="Run only these, comma-separated.")
+        parser.add_argument(
+            "--only", default="", help="Run only these, comma-separated; no others join them."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         home, env = Path(settings.FICUS_HOME), self.host.environment()
@@ -64,7 +70,8 @@ class UpCommand(BaseCommand):
             sys.exit(error.exit_code)
         names = {process.name for process in chosen}
         threading.Thread(target=self._announce, args=(env, home, names), daemon=True).start()
-        code = run_together(chosen, environment, self.host.root)
+        source = nothing_more if options["only"] else self.source(env, home)
+        code = run_together(chosen, environment, self.host.root, source=source)
         stop_servers(home)
         sys.exit(code)
 

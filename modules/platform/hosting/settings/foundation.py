@@ -16,7 +16,9 @@ def settings(host: Host, env: Environment, home: Path) -> dict[str, Any]:
     shop_url = (
         env.server("SHOP_URL", WEB).rstrip("/") or f"http://localhost:{env.read('PROXY_PORT')}"
     )
-    modules = host.modules if host.standalone else tuple(env.read("FICUS_MODULES"))
+    retired = host.retired(env)
+    composed = host.modules if host.standalone else tuple(env.read("FICUS_MODULES"))
+    modules = tuple(name for name in composed if name not in retired)
     return {
         "BASE_DIR": host.root,
         "FICUS_HOST": host.name,
@@ -24,6 +26,7 @@ def settings(host: Host, env: Environment, home: Path) -> dict[str, Any]:
         "FICUS_HOME": home,
         "FICUS_MODULES": modules,
         "FICUS_ELSEWHERE": tuple(name for name in host.modules if name not in modules),
+        "FICUS_RETIRED": retired,
         "FICUS_CONTROL_PLANE": host.control_plane,
         "INSTANCE_ROLE": _role(host, env),
         "SECRET_KEY": env.read("SECRET_KEY") or secret(home, "secret_key"),

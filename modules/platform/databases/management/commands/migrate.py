@@ -10,8 +10,9 @@ from django.db import connections, router
 from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
 
-from modules.platform.databases.aliases import ORIGIN, is_migrated_here
+from modules.platform.databases.aliases import ORIGIN, is_migrated_here, module_of_alias
 from modules.platform.databases.refusals import is_moving
+from modules.platform.databases.retired import retired_since, why_retired
 from modules.platform.databases.schemas import ensure_schema
 
 # With one of these it changes nothing, or not all that there is.
@@ -36,10 +37,18 @@ class Command(DjangoMigrate):
             if self._is_the_monoliths(alias, asked_for=bool(options["database"])):
                 continue
             ensure_schema(alias)
+            self._check_not_retired(alias)
             self._check_standing_still(alias)
             if not any(options[name] for name in LOOKS_OR_CHOOSES):
                 note_what_is_elsewhere(alias)
             super().handle(*args, **{**options, "database": alias})
+
+    def _check_not_retired(self, alias: str) -> None:
+        """Raises CommandError where the module's tables went to its service, and must not be made
+        again here: empty ones would be read and written as if they were all.
+        """
+        if retired_since(alias) is not None:
+            raise CommandError(why_retired(module_of_alias(alias)))
 
     def _check_standing_still(self, alias: str) -> None:
         """While a module moves, both of its databases keep the structure that they have.

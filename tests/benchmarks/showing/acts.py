@@ -1,0 +1,215 @@
+"""What the show does: two modules through all phases while people buy, each step timed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from tests import plain
+from tests.benchmarks.showing.teller import Ledger, telling
+from tests.e2e.buyers import Notebook, buying
+from tests.e2e.extracting import Controller, Seen, looking
+from tests.e2e.moving import Moved, judge
+from tests.e2e.running import RunningShop, eventually
+from tests.e2e.town import Town, samples
+
+MODULES = ("payment", "notification")
+SHARES = (5, 50, 100)
+BUYERS = 2
+RATE = 30.0  # signed messages a second, each a write of payment's
+CHARGES = 6  # that they are about
+SKUS = ("E2E-4", "E2E-5")
+PAGE = "/admin/payment/payment/"
+PLANT = "UPDATE payment.payment_payment SET amount = amount + %s WHERE id = %s"
+A_ROW = "SELECT id FROM payment.payment_payment ORDER BY id LIMIT 1"
+STORED = "SELECT message_id FROM payment.payment_webhookmessage WHERE message_id LIKE 'show\\_%%'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Length:
+    """How much is shown. ``trips``: there and back again, beside the way through the phases;
+    ``dwell``: seconds that a phase stands.
+    """
+
+    modules: tuple[str, ...] = MODULES
+    trips: int = 4
+    dwell: float = 3.0
+
+
+QUICK = Length(modules=MODULES[:1], trips=1, dwell=1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One step. ``at`` and ``until`` are monotonic; ``work`` is what each side did in its phase."""
+
+    module: str
+    what: str
+    at: float
+    until: float
+    pause_ms: float | None = None  # fence to grant, by the record
+    work: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        return self.until - self.at
+
+
+@dataclass(slots=True)
+class Shown:
+    """All that came of it."""
+
+    ledger: Ledger
+    notes: Notebook
+    page: Seen
+    acts: list[Act] = field(default_factory=list)
+    moved: Moved = field(default_factory=Moved)
+    rows_differ: int = 0  # in all comparisons of both sides, row by row
+    compared: int = 0  # how many those were
+    planted_found: int = 0  # of the one row that was changed around the triggers
+    written: dict[str, int] = field(default_factory=dict)  # lost, doubled, stray
+    receipts: int = 0  # all of which hold, or it had raised
+    extracted_after: float = 0.0  # seconds from the start until all were extracted
+
+    @property
+    def swaps(self) -> list[Act]:
+        return [act for act in self.acts if act.pause_ms is not None]
+
+
+class Show:
+    """``Show(town, began, length).run()``: all of it, told on stderr as it goes."""
+
+    def __init__(self, town: Town, began: float, length: Length) -> None:
+        self._shop, self._began, self._length = town.shop, began, length
+
+    def run(self) -> Shown:
+        """Raises AssertionError when a step is not done."""
+        charges = self._first_charges()
+        with self._under_load(charges) as (control, shown):
+            for module in self._length.modules:
+                self._phases(control, shown, module)
+            shown.extracted_after = time.monotonic() - self._began
+            self._trips(control, shown)
+            self._plant(control, shown)
+        return shown
+
+    @contextmanager
+    def _under_load(
+        self, charges: Sequence[Mapping[str, Any]]
+    ) -> Iterator[tuple[Controller, Shown]]:
+        """Buyers, messages and an operator at work; when they have ended the books are judged."""
+        shop, secret = self._shop, self._shop.environment["STANDIN_WEBHOOK_SECRET"]
+        with Controller(shop) as control:
+            with ExitStack() as load:
+                page = load.enter_context(looking(shop, PAGE))
+                ledger = load.enter_context(telling(shop.base, secret, charges, rate=RATE))
+                notes = load.enter_context(buying(shop.base, SKUS, buyers=BUYERS))
+                shown = Shown(ledger, notes, page)
+                yield control, shown
+            self._say("", "load ends; the books are compared")
+            judge(shop, notes, shown.moved)
+            for module in self._length.modules:
+                self._verify(control, shown, module)
+                shown.receipts += len(control.do("log", module, "--receipts")["receipts"])
+            shown.written = ledger.check(str(row[0]) for row in shop.query(STORED))
+
+    def _first_charges(self) -> list[dict[str, Any]]:
+        """Of orders that are paid: what the messages will be about."""
+        with buying(self._shop.base, SKUS, buyers=BUYERS) as notes:
+            eventually(lambda: len(notes.orders) >= CHARGES, within=60, what="the first orders")
+        return list(eventually(lambda: _captured(self._shop), what="their charges"))
+
+    # ---------------------------------------------------------------- steps
+
+    def _phases(self, control: Controller, shown: Shown, module: str) -> None:
+        """monolith, shadow, canary in steps, extracted, back again, and extracted once more."""
+        self._act(control, shown, module, "monolith")
+        self._act(control, shown, module, "create", dwell=0.0)
+        control.wait_for_own(module)
+        self._act(control, shown, module, "backfill")
+        self._verify(control, shown, module)
+        for share in SHARES:
+            self._act(control, shown, module, "canary", "--percent", str(share))
+        for verb in ("cutover", "rollback", "cutover"):
+            self._act(control, shown, module, verb)
+            self._verify(control, shown, module)
+
+    def _trips(self, control: Controller, shown: Shown) -> None:
+        for _ in range(self._length.trips):
+            for verb in ("rollback", "cutover"):
+                self._act(control, shown, MODULES[0], verb, dwell=0.5)
+
+    def _act(
+        self,
+        control: Controller,
+        shown: Shown,
+        module: str,
+        verb: str,
+        *more: str,
+        dwell: float | None = None,
+    ) -> None:
+        """Do it, then let its phase stand."""
+        at = time.monotonic()
+        if verb != "monolith":
+            control.do(verb, module, *more)
+        until, before = time.monotonic(), self._worked(control, module)
+        time.sleep(self._length.dwell if dwell is None else dwell)
+        after = self._worked(control, module)
+        swaps = control.swaps(module) if verb in ("cutover", "rollback") else []
+        act = Act(
+            module=module,
+            what=" ".join([verb, *more[1:]]) + (" %" if more else ""),
+            at=at,
+            until=until,
+            pause_ms=float(swaps[-1]["pause_ms"]) if swaps else None,
+            work={side: int(count - before.get(side, 0)) for side, count in after.items()},
+        )
+        shown.acts.append(act)
+        waited = "" if act.pause_ms is None else f", writes waited {act.pause_ms:.1f} ms"
+        self._say(module, f"{act.what} ({act.seconds:.1f} s{waited})")
+
+    def _verify(self, control: Controller, shown: Shown, module: str) -> None:
+        shown.rows_differ += int(control.do("verify", module)["rows_differ"])
+        shown.compared += 1
+
+    def _plant(self, control: Controller, shown: Shown) -> None:
+        """Change one row of the monolith's copy around the triggers; ``verify`` must find it."""
+        with psycopg.connect(self._shop.database_url, autocommit=True) as session:
+            session.execute("SET session_replication_role = replica")
+            session.execute("SELECT set_config('ficus.applier', 'payment', false)")
+            found = session.execute(A_ROW).fetchone()
+            assert found is not None
+            session.execute(PLANT, [1, found[0]])
+            shown.planted_found = int(control.do("verify", "payment", code=3)["rows_differ"])
+            session.execute(PLANT, [-1, found[0]])
+        self._say("payment", f"one row changed in secret: verify found {shown.planted_found}")
+
+    def _worked(self, control: Controller, module: str) -> dict[str, float]:
+        """Requests answered and events handled so far, by each side."""
+        sides = {"monolith": self._shop.web, "service": self._shop.service_urls[module]}
+        if control.phase(module) != "monolith" and control.has_own(module):
+            sides["own"] = control.own_url(module)
+        return {side: _work(url, module) for side, url in sides.items()}
+
+    def _say(self, module: str, what: str) -> None:
+        seconds = time.monotonic() - self._began
+        print(f"{seconds:6.1f} s  {module:<13} {what}", file=sys.stderr, flush=True)
+
+
+def _work(url: str, module: str) -> float:
+    requests = samples(url, "ficus_requests_total", {"route": f"api/v1/{module}*"})
+    events = samples(url, "ficus_bus_handled_total", {"consumer": module})
+    return sum(requests) + sum(events)
+
+
+def _captured(shop: RunningShop) -> list[dict[str, Any]]:
+    url = f"http://127.0.0.1:{shop.ports['STANDIN']}/ledger"
+    charges = plain.get(url, timeout=10).json()["charges"]
+    found = [one for one in charges if one["status"] == "captured"]
+    return found[:CHARGES] if len(found) >= CHARGES else []

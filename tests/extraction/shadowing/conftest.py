@@ -1,0 +1,42 @@
+"""What the tests of shadowing share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.extraction.shadowing.sides import Both, begun, both_sides
+from tests.standin import SECRET, StandIn
+
+
+@pytest.fixture(scope="module")
+def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    """A monolith, a service and a real front door, for all tests of a file."""
+    with both_sides(tmp_path_factory.mktemp("shadowing")) as running:
+        yield running
+
+
+@pytest.fixture
+def both(sides: Both, place: None, tmp_path: Path) -> Iterator[Both]:
+    """The same, as they are when payment has come to phase shadow."""
+    with begun(sides, tmp_path) as ready:
+        yield ready
+
+
+@pytest.fixture(scope="module")
+def standin_process() -> Iterator[StandIn]:
+    """A stand-in for the provider of payments; its ledger tells orders apart."""
+    with StandIn.started() as running:
+        yield running
+
+
+@pytest.fixture
+def standin(standin_process: StandIn, settings: Any) -> StandIn:
+    """The same, as this process's provider."""
+    settings.PAYMENT_PROVIDER = "standin"
+    settings.STANDIN_URL = standin_process.url
+    settings.STANDIN_WEBHOOK_SECRET = SECRET
+    return standin_process
