@@ -20,6 +20,8 @@ from modules.extraction.routing.switching import Switch, switching
 from modules.extraction.steps import Ask, Change, Done, changed
 from modules.platform.contracts import ContractError
 from modules.platform.discovery import Role
+from modules.platform.placement.placed import HERE
+from modules.platform.placement.table import placements
 from modules.platform.resilience import Deadline
 
 # The steps at which the commit point is still to come.
@@ -107,8 +109,9 @@ def _preflight(move: Move) -> tuple[Guard, ...]:
 
 
 def _cut_over(ask: Ask, step: Recorded, done: Done, deadline: Deadline) -> None:
-    standing = standings.standing_of(ask.module)
-    if standing.phase is not Phase.CANARY:
+    # A canary's, or one that somebody has placed by hand.
+    share = placements().get(ask.module, HERE).percent
+    if not share:
         _swap(ask, step, done, deadline, Transition.CUTOVER)
         return
     # Its instances work on the monolith's data, which is about to be nobody's.
@@ -118,7 +121,7 @@ def _cut_over(ask: Ask, step: Recorded, done: Done, deadline: Deadline) -> None:
     except BaseException:
         # Nothing has changed hands, or placing says that it has.
         with suppress(ContractError):
-            put_share(ask, standing.percent, done)
+            put_share(ask, share, done)
         raise
 
 

@@ -120,9 +120,9 @@ def test_up_opens_the_shop_and_ctrl_c_leaves_nothing(home: Path) -> None:
 
 def test_killed_front_door_is_started_again(used_home: Path) -> None:
     """SIGKILL of the front door: the shop answers again without anybody's doing."""
-    env = environment(used_home, PLACE_MODULES="false")
+    env = environment(used_home)
     door = f"http://localhost:{env['PROXY_PORT']}/api/v1/catalog/products"
-    with running_up(used_home, env):
+    with running_up(used_home, env, "--only", "proxy,web"):
         (victim,) = [line for line in processes_of(used_home) if "strangler_proxy" in line]
         os.kill(int(victim.split()[0]), signal.SIGKILL)
         again = "proxy was ended by SIGKILL; it is started again"

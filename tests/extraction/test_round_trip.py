@@ -13,6 +13,8 @@ from modules.extraction.models import Capability, Receipt, Step
 from modules.payment.models import Payment
 from modules.platform.contracts import Moved
 from modules.platform.databases.roles import login
+from modules.platform.discovery import Role, registry
+from modules.platform.placement.placing import place
 from tests.extraction.commands import (
     asked,
     done,
@@ -24,6 +26,7 @@ from tests.extraction.commands import (
     strangler,
     told,
 )
+from tests.platform.discovery.serving import said
 from tests.proxy.front import FrontDoor
 
 pytestmark = [
@@ -56,7 +59,7 @@ def test_there_and_back_again(door: FrontDoor) -> None:
     _cutover_is_guarded()
     own_instance(door)
     assert asked(door) == "monolith"
-    epoch = _cut_over()
+    epoch = _cut_over(door)
     assert asked(door) == asked(door, "GET") == "service"
     _rolled_back(epoch)
     assert asked(door) == "monolith"
@@ -118,13 +121,18 @@ VALUES ('\\x01', '\\x02', now(), '{}') RETURNING 1
 FREE = "SELECT started_at < '1971-01-01' FROM idempotency_record"
 
 
-def _cut_over() -> int:
+def _cut_over(door: FrontDoor) -> int:
     # A request has claimed its key, and is then refused by the fence: sent again on the other
     # side it must not be told that it still runs.
     assert monolith_rows(RUNNING) == [(1,)]
     code, looked = told("cutover", "payment", "--dry-run")
     assert (code, looked["did"]) == (0, [])
+    # Placed by hand and not by `canary`: those instances would work on nobody's data.
+    url = f"http://{door.service_address}"  # type: ignore[attr-defined]
+    registry.register("payment-1", said(role=Role.ORIGIN, url=url), issuer="payment", ttl=600)
+    place("payment", percent=30, reason="by hand")
     report = done("cutover")
+    assert report["did"][0] == "placed 30 -> 0 % of the work"
     epoch = report["after"]["epoch"]
     assert standing() == ("extracted", "to_monolith", 100, epoch)
     with pytest.raises(Moved) as refused:
