@@ -52,8 +52,8 @@ class Attempt:
     """One try at one instance. ``over`` when nothing more will be told to the owner."""
 
     __slots__ = (
-        *("_bad", "_detached", "_entered", "_no_body", "_ticket", "avoid", "connection"),
-        *("member", "over", "owner", "upstream", "waits_until"),
+        *("_bad", "_detached", "_entered", "_judges", "_no_body", "_ticket", "avoid"),
+        *("connection", "member", "over", "owner", "upstream", "waits_until"),
     )
 
     def __init__(
@@ -64,8 +64,10 @@ class Attempt:
         no_body: bool,
         avoid: Sequence[Member] = (),
         detached: bool = False,
+        judges: bool = True,
     ) -> None:
-        """``detached``: outside the bulkhead; the owner has one of its own."""
+        """``detached``: outside the bulkhead; the owner has one of its own. ``judges``: what comes
+        of it speaks for or against the instance."""
         self.owner = owner
         self.upstream = upstream
         self.avoid = avoid
@@ -77,6 +79,7 @@ class Attempt:
         self._bad = False  # what has come of the answer speaks against the instance
         self._no_body = no_body
         self._detached = detached
+        self._judges = judges
 
     def start(self) -> None:
         """Go, or wait for a turn."""
@@ -193,6 +196,8 @@ class Attempt:
             return
         self._entered = False
         upstream, member = self.upstream, self.member
+        if not self._judges:
+            failed = None
         if member is not None:
             now = upstream.clock() if failed else 0.0  # success has no time
             upstream.balancer.finished(member, self._ticket, now, failed=failed)

@@ -21,6 +21,7 @@ class Event(StrEnum):
     EJECTED = "ejections"
     HEALTH_CHANGED = "health_changes"
     MIRRORED = "mirrored_requests"
+    CONFIRMED = "mirror_confirmations"
     CACHED = "cache_lookups"
     HELD = "held_commands"
     MOVED = "moved_answers"
@@ -51,6 +52,9 @@ FAMILIES: dict[Event, Family] = {
     Event.EJECTED: Family("Times an instance was ejected as an outlier.", ("upstream",)),
     Event.HEALTH_CHANGED: Family("Times health checks changed their mind.", ("upstream", "to")),
     Event.MIRRORED: Family("Copies: sent, dropped or failed.", ("upstream", "result")),
+    Event.CONFIRMED: Family(
+        "Times both were asked again because their answers differed.", ("upstream", "result")
+    ),
     Event.CACHED: Family("Cache look-ups: hit, miss, stale...", ("route", "result")),
     Event.HELD: Family(
         "Commands held while an authority moved: held, resent...", ("capability", "result")

@@ -28,6 +28,8 @@ class Mirror(Part, frozen=True):
     deadline_seconds: Seconds = 5.0
     body_bytes: Size = 65_536  # larger bodies are not mirrored
     record: bool = False
+    # 0: never. Recorded GET and HEAD whose answers differ are asked again after this time, of both.
+    confirm_seconds: Annotated[float, Meta(ge=0, le=60)] = 0.0
 
 
 class Recording(Part, frozen=True):

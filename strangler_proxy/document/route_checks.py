@@ -89,6 +89,9 @@ def mirror_findings(mirror: Mirror, document: Document, path: str) -> Iterator[F
     if mirror.record and document.state is None:
         reason = "needs a folder to write to: give the document a state"
         yield Finding(path=f"{path}.record", reason=reason)
+    if mirror.confirm_seconds and not mirror.record:
+        reason = "is for recorded pairs: set record, too"
+        yield Finding(path=f"{path}.confirm_seconds", reason=reason)
     if mirror.upstream not in document.upstreams:
         yield Finding(path=f"{path}.upstream", reason=f"there is no upstream {mirror.upstream}")
     if len(set(mirror.methods)) != len(mirror.methods):

@@ -6,56 +6,26 @@ that hangs holds so many copies and no more; those that find no place are counte
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from strangler_proxy import config
-from strangler_proxy.attempt import Attempt
-from strangler_proxy.errors import Field, TimedOut, UpstreamFailed
+from strangler_proxy.errors import Field
 from strangler_proxy.exchange.outgoing import told
 from strangler_proxy.metrics import Event
-from strangler_proxy.mirror.exchanged import Answered, Asked, Exchanged, Tap
-from strangler_proxy.wire.heads import NOT_FORWARDED, NOT_RETURNED, ResponseHead, lines
+from strangler_proxy.mirror.asking import Asking, Question
+from strangler_proxy.mirror.confirming import REPEATABLE, Confirmation, differ
+from strangler_proxy.mirror.exchanged import Answered, Asked, Exchanged
+from strangler_proxy.mirror.seen import Seen
+from strangler_proxy.wire.heads import NOT_FORWARDED, ResponseHead, lines
 
 if TYPE_CHECKING:
-    from strangler_proxy.app import Proxy
+    from strangler_proxy.app import Proxy, State
     from strangler_proxy.exchange.exchange import Exchange
-    from strangler_proxy.mirror.recording import Recorder
+    from strangler_proxy.upstream import Upstream
 
 MARK = b"Ficus-Mirror: 1\r\n"  # so that the service knows that nobody waits for its answer
-
-
-class Seen:
-    """An answer as it goes by, for a recorded pair."""
-
-    __slots__ = ("_recorder", "fields", "status", "tap")
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-        self.status: int | None = None
-        self.fields: tuple[Field, ...] = ()
-        self.tap: Tap | None = None
-
-    def on_answer(self, head: ResponseHead, data: bytes) -> None:
-        """It begins; what there was of an attempt before does not count."""
-        self.status = head.status
-        self.fields = tuple(head.passing_pairs(NOT_RETURNED))
-        self.tap = self._recorder.tap()
-        self.on_data(data)
-
-    def on_data(self, data: bytes) -> None:
-        if data and self.tap is not None:
-            self.tap.feed(data)
-
-    def answered(self, upstream: str, seconds: float, failure: str) -> Answered:
-        """As the recorder takes it. ``failure``: why it is not whole, or empty."""
-        return Answered(
-            upstream=upstream,
-            status=self.status,
-            fields=self.fields,
-            body=self.tap,
-            seconds=seconds,
-            failure=failure or None,
-        )
 
 
 class Copying:
@@ -98,111 +68,89 @@ class Copying:
 
 
 class Mirrors:
-    """All copies under way."""
+    """All copies under way, and beside them as many pairs that are being confirmed."""
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
-        self._under_way: dict[str, int] = {}
+        self._under_way: Counter[str] = Counter()
+        self._confirming: Counter[str] = Counter()
 
     def send(self, exchange: Exchange, mirror: config.Mirror, primary: Answered | None) -> None:
         """Send a copy, if there is a place for it; soon: the client's answer goes first."""
-        count = self._under_way.get(mirror.upstream, 0)
-        if count >= mirror.concurrent:
+        if self._under_way[mirror.upstream] >= mirror.concurrent:
             self._proxy.metrics.count(Event.MIRRORED, mirror.upstream, "dropped")
             return
-        self._under_way[mirror.upstream] = count + 1
+        self._under_way[mirror.upstream] += 1
         self._proxy.loop.call_soon(self._begin, exchange, mirror, primary)
 
     def _begin(self, exchange: Exchange, mirror: config.Mirror, primary: Answered | None) -> None:
         copy = Copy(exchange, mirror, primary)
-        self._proxy.timed.add(copy)
-        copy.start()
+        copy.asking(copy.state.upstreams[mirror.upstream], copy.on_over).start()
 
-    def ended(self, copy: Copy, result: str) -> None:
-        """A copy is over."""
-        self._under_way[copy.mirror.upstream] -= 1
-        self._proxy.timed.discard(copy)
-        self._proxy.metrics.count(Event.MIRRORED, copy.mirror.upstream, result)
-        copy.record()
+    def sent(self, copy: Copy, mirrored: Answered | None, result: str) -> None:
+        """A copy is over: record the pair, or confirm first that it differs."""
+        name, primary = copy.mirror.upstream, copy.primary
+        self._under_way[name] -= 1
+        self._proxy.metrics.count(Event.MIRRORED, name, result)
+        if primary is None or mirrored is None:
+            return
+        if not copy.is_to_confirm or not differ(primary, mirrored):
+            copy.record(primary, mirrored)
+        elif self._confirming[name] >= copy.mirror.concurrent:
+            self._proxy.metrics.count(Event.CONFIRMED, name, "dropped")
+            copy.record(primary, mirrored)
+        else:
+            self._confirming[name] += 1
+            Confirmation(self, copy, primary, mirrored).wait()
+
+    def confirmed(self, one: Confirmation) -> None:
+        """Both were asked again, or could not be: record what they said last."""
+        self._confirming[one.copy.mirror.upstream] -= 1
+        one.copy.record(one.primary, one.mirrored, one.attempts)
 
 
 class Copy:
-    """One copy; owner of its attempt."""
+    """One request that is copied, and what is recorded of it."""
 
     def __init__(self, exchange: Exchange, mirror: config.Mirror, primary: Answered | None) -> None:
-        proxy = self.proxy = exchange.proxy
-        self.mirror = mirror
-        self.started = proxy.time()
-        self.expires = self.started + mirror.deadline_seconds
-        recorder = self._recorder = proxy.recorder if primary is not None else None
-        self._primary = primary
-        self._seen = Seen(recorder) if recorder is not None else None
+        self.proxy: Proxy = exchange.proxy
+        self.state: State = exchange.state
+        self.mirror: config.Mirror = mirror
+        self.primary: Answered | None = primary
+        self.is_to_confirm: bool = mirror.confirm_seconds > 0 and exchange.head.method in REPEATABLE
         self._exchange = exchange
-        self._deadline = b"Ficus-Deadline: %d\r\n" % (mirror.deadline_seconds * 1000)
-        self._failure = ""
         self._body = b"".join(exchange.body)
         self._fields = _fields(exchange, len(self._body))
-        self._attempt: Attempt | None = None
-
-    def start(self) -> None:
-        exchange = self._exchange
-        upstream = exchange.state.upstreams[self.mirror.upstream]
-        no_body = exchange.head.method == b"HEAD"
-        attempt = self._attempt = Attempt(self, upstream, no_body=no_body, detached=True)
-        attempt.start()
-
-    def message(self) -> tuple[bytes, bool]:
-        exchange = self._exchange
-        target = exchange.target or exchange.head.target
-        parts = (
-            *(exchange.head.method, b" ", target, b" HTTP/1.1\r\n"),
-            *(lines(self._fields), told(exchange, self._deadline), MARK, b"\r\n", self._body),
+        self._question = Question(
+            message=self._message(),
+            is_head=exchange.head.method == b"HEAD",
+            deadline_seconds=mirror.deadline_seconds,
+            recorder=self.proxy.recorder if primary is not None else None,
         )
-        return b"".join(parts), True
 
-    def on_answer(self, head: ResponseHead, data: bytes, ended: bool) -> None:
-        if self._seen is not None:
-            self._seen.on_answer(head, data)
-        if ended:
-            self._end("sent")
+    def asking(self, upstream: Upstream, over: Callable[[Asking], None]) -> Asking:
+        """The request for one of both; not started yet."""
+        return Asking(self.proxy, upstream, self._question, over)
 
-    def on_data(self, data: bytes, ended: bool) -> None:
-        if self._seen is not None:
-            self._seen.on_data(data)
-        if ended:
-            self._end("sent")
+    def on_over(self, asking: Asking) -> None:
+        """The copy was answered, or not."""
+        self.proxy.mirrors.sent(self, asking.answered(), "failed" if asking.failure else "sent")
 
-    def on_failed(self, error: UpstreamFailed) -> None:
-        self._failure = error.code
-        self._end("failed")
-
-    def on_expired(self) -> None:
-        if self._attempt is not None:
-            self._attempt.cancel(failed=True)
-            self.on_failed(TimedOut("the copy took too long"))
-
-    def on_upstream_paused(self) -> None:
-        """What is sent is small and all there."""
-
-    def on_upstream_resumed(self) -> None:
-        """As above."""
-
-    def record(self) -> None:
-        """Give both answers to the recorder, if the mirror records."""
-        recorder, primary, seen = self._recorder, self._primary, self._seen
-        if recorder is None or primary is None or seen is None:
+    def record(self, primary: Answered, mirrored: Answered, attempts: int = 1) -> None:
+        """Give both answers to the recorder."""
+        exchange, recorder = self._exchange, self._question.recorder
+        if recorder is None:
             return
-        exchange, proxy = self._exchange, self.proxy
         asked = recorder.tap()
         asked.feed(self._body)
         recorder.record(
             Exchanged(
-                at=proxy.wall(),
+                at=self.proxy.wall(),
                 route=exchange.way.name,
                 capability=exchange.way.capability,
                 request_id=exchange.request_id.decode(),
                 trace_id=exchange.trace.trace_id,
-                revision=exchange.state.table.revision,
+                revision=self.state.table.revision,
                 epoch=exchange.decision.epoch,
                 request=Asked(
                     method=exchange.head.method,
@@ -211,15 +159,20 @@ class Copy:
                     body=asked,
                 ),
                 primary=primary,
-                mirrored=seen.answered(
-                    self.mirror.upstream, proxy.time() - self.started, self._failure
-                ),
+                mirrored=mirrored,
+                attempts=attempts,
             )
         )
 
-    def _end(self, result: str) -> None:
-        self._attempt = None  # or the two would wait for the garbage collector
-        self.proxy.mirrors.ended(self, result)
+    def _message(self) -> bytes:
+        exchange = self._exchange
+        target = exchange.target or exchange.head.target
+        deadline = b"Ficus-Deadline: %d\r\n" % (self.mirror.deadline_seconds * 1000)
+        parts = (
+            *(exchange.head.method, b" ", target, b" HTTP/1.1\r\n"),
+            *(lines(self._fields), told(exchange, deadline), MARK, b"\r\n", self._body),
+        )
+        return b"".join(parts)
 
 
 def _fields(exchange: Exchange, length: int) -> list[Field]:

@@ -68,10 +68,15 @@ class Answered:
     body: Tap | None = None
     failure: str | None = None
 
+    @property
+    def digest(self) -> str | None:
+        """Of the body; None without one."""
+        return self.body.digest if self.body is not None and self.body.size else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchanged:
-    """A pair as the event loop has it. ``at``: Unix time."""
+    """A pair as the event loop has it. ``at``: Unix time; ``attempts``: times both were asked."""
 
     at: float
     route: str
@@ -83,6 +88,7 @@ class Exchanged:
     request: Asked
     primary: Answered
     mirrored: Answered
+    attempts: int = 1
 
     def kept(self) -> int:
         """Bytes of bodies that it holds."""

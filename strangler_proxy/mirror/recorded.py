@@ -12,6 +12,7 @@ folder of a route lie files of JSON lines whose names sort by age; a line is a p
       "trace_id": "0af7651916cd43dd8448eb211c80319c",
       "revision": 7,
       "epoch": 3,
+      "attempts": 1,
       "request": {
         "method": "GET",
         "target": "/api/v1/products/1?token=hidden:1d2b9b3f3f5e4a0c9a7b6c5d",
@@ -39,7 +40,8 @@ folder of a route lie files of JSON lines whose names sort by age; a line is a p
 ``bytes`` and ``digest`` are of the whole body as it was sent; the digest is keyed, so it compares
 only within a pair. The content is ``text`` if it is UTF-8 (gzip undone), else ``base64``; it has
 neither if it is coded otherwise. ``cut`` says that it is only the beginning. ``hidden:`` stands
-for what nobody is to read (``redaction``). Who reads must not mind members added later.
+for what nobody is to read (``redaction``). ``attempts`` is how often both were asked; these are
+their last answers. Who reads must not mind members added later.
 """
 
 from __future__ import annotations
@@ -103,6 +105,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     trace_id: str
     revision: int
     epoch: int
+    attempts: int = 1
     request: Request
     primary: Answer
     mirrored: Answer

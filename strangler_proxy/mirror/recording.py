@@ -135,6 +135,7 @@ class Recorder:
             trace_id=pair.trace_id,
             revision=pair.revision,
             epoch=pair.epoch,
+            attempts=pair.attempts,
             request=Request(
                 method=asked.method.decode("latin-1"),
                 target=self._redaction.target(asked.target.decode("latin-1")),

@@ -60,6 +60,8 @@ def _route(place: Place, document: Document, target: str, notes: Notes) -> None:
     copy = copy_of(document, place)
     if copy is not None and copy.mirror.record:
         notes.lost(f"{copy.path}.record", f"{target} throws the answers to copies away")
+    if copy is not None and copy.mirror.confirm_seconds:
+        notes.lost(f"{copy.path}.confirm_seconds", f"{target} compares no answers")
 
 
 def _authority(document: Document, target: str, notes: Notes) -> None:

@@ -67,6 +67,8 @@ FAULTS = [
      "$.capabilities.cart.mirror.upstream", "no upstream carts"),
     ("      upstream: cart\n", "      upstream: shop\n", "upstream: shop\n      percent",
      "$.capabilities.cart.mirror.upstream", "is the monolith"),
+    ("      percent: 50\n", "      confirm_seconds: 1\n", "confirm_seconds",
+     "$.capabilities.cart.mirror.confirm_seconds", "set record"),
     ("      percent: 50\n", "      record: true\n", "record", "$.capabilities.cart.mirror.record",
      "needs a folder"),
     ("revision: 7", "shared_limits: {redis: 'localhost:6379'}", "shared", "$.shared_limits.redis",

@@ -20,6 +20,8 @@ Document = dict[str, Any]
 # Of each so many seconds the first ``learn_seconds`` are for learning what is noise.
 PERIOD = 600.0
 CONCURRENT, DEADLINE = 16, 5.0  # copies under way at one worker of a door; seconds for one
+# Replication is some milliseconds behind: what still differs then, and after twice as long, does.
+CONFIRM = 0.3  # seconds
 
 
 def mirror_at(shadow: Shadow, now: datetime) -> str:
@@ -47,6 +49,9 @@ def mirrored(document: Document, module: str, upstream: str, percent: int) -> Do
         "concurrent": CONCURRENT,
         "deadline_seconds": DEADLINE,
         "record": True,
+        # Two runs of the monolith are compared as they come: asked again until they agree, what
+        # differs by itself now and then would not be found.
+        "confirm_seconds": CONFIRM if upstream == own_upstream(module) else 0.0,
     }
     phase = capability.get("phase", Phase.MONOLITH)
     phase = str(Phase.SHADOW) if phase == Phase.MONOLITH else phase

@@ -53,7 +53,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """One request with its two answers."""
+    """One request with its two answers, the last of so many ``attempts``."""
 
     version: int
     at: datetime
@@ -63,6 +63,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     primary: Answer
     mirrored: Answer
     capability: str | None = None
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,10 +52,16 @@ class Replayer:
         self._process: subprocess.Popen[bytes] | None = None
         self._home: tempfile.TemporaryDirectory[str] | None = None
         self._rest = b""
+        self._has_answered = False
+
+    def begin(self) -> None:
+        """Start the host, if it does not run; nobody waits for it. Raises HostAway."""
+        if self._process is None:
+            self._begin()
 
     def ask(self, operation: str, arguments: str) -> Answered:
         """What it would answer. Raises HostAway."""
-        patience = ANSWERS if self._process else BEGINS
+        patience = ANSWERS if self._has_answered else BEGINS
         process = self._process or self._begin()
         asked = msgspec.json.encode(
             {"operation": operation, "arguments": msgspec.Raw(arguments.encode())}
@@ -64,11 +70,13 @@ class Replayer:
         try:
             process.stdin.write(asked + b"\n")
             process.stdin.flush()
-            return msgspec.json.decode(self._line(process, patience), type=Answered)
+            answered = msgspec.json.decode(self._line(process, patience), type=Answered)
         except (OSError, msgspec.MsgspecError) as error:
             self.close()
             who = f"the host of {self._module}" if self._is_service else "the monolith"
             raise HostAway(f"{who} does not answer dry commands: {error}") from error
+        self._has_answered = True
+        return answered
 
     def interrupt(self) -> None:
         """End it from another thread: whoever waits for its answer hears HostAway."""
@@ -78,6 +86,7 @@ class Replayer:
     def close(self) -> None:
         """End it."""
         process, self._process, self._rest = self._process, None, b""
+        self._has_answered = False
         if process is not None:
             process.kill()
             process.communicate()
@@ -132,6 +141,11 @@ class Sides:
         self.monolith = Replayer(module, is_service=False)
         self.service = Replayer(module, is_service=True)
 
+    def begin(self) -> None:
+        """Start both at once: one takes as long as two. Raises HostAway."""
+        self.monolith.begin()
+        self.service.begin()
+
     def interrupt(self) -> None:
         """End both from another thread."""
         self.monolith.interrupt()
@@ -151,6 +165,7 @@ def replay(shadow: Shadow, sides: Sides) -> int:
     rows = list(Asked.objects.filter(module=shadow.module).order_by("id")[:BATCH])
     if not rows or holder(shadow.module) is not None:
         return 0
+    sides.begin()
     is_carried = carried(move_of(shadow.module))
     found = [one for row in rows for one in _compared(shadow, row, sides, is_carried)]
     with transaction.atomic(using=ALIAS):

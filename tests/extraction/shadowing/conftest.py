@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from modules.extraction.shadowing import mirrors
 from tests.extraction.shadowing.sides import Both, begun, both_sides
 from tests.standin import SECRET, StandIn
 
@@ -20,8 +21,12 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
 
 
 @pytest.fixture
-def both(sides: Both, place: None, tmp_path: Path) -> Iterator[Both]:
-    """The same, as they are when payment has come to phase shadow."""
+def both(
+    sides: Both, place: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Both]:
+    """The same, as they are when payment has come to phase shadow; what differs is confirmed
+    sooner, as nothing here is behind by itself."""
+    monkeypatch.setattr(mirrors, "CONFIRM", 0.05)
     with begun(sides, tmp_path) as ready:
         yield ready
 

@@ -96,6 +96,7 @@ def test_commands_are_asked_again_of_both_sides(
     done("shadow", "--percent", "0", "--commands", "100", "--learn", "0")
     order_id, sides = uuid4(), Sides("payment")
     try:
+        sides.begin()  # meanwhile there is enough to do
         with listening() as book:
             retried(order_id, book)
         rows = monolith_rows(ROWS)

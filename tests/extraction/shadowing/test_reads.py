@@ -10,6 +10,8 @@ import pytest
 from modules.extraction import standings
 from modules.extraction.phases import Standing
 from modules.extraction.routing.doors import front_doors
+from modules.extraction.shadowing import mirrors
+from modules.extraction.shadowing.collecting import ONCE
 from modules.extraction.shadowing.differences import latest, rate
 from modules.extraction.shadowing.keeping import fingerprint_of
 from modules.platform.discovery import registry
@@ -118,7 +120,7 @@ def test_what_differs_by_itself_is_learned_and_not_reported(both: Both) -> None:
     both.ask(4)
     code, found = told("diff", "payment")
     assert (code, found["compared"], found["pairs"]["runs"]) == (0, 0, 4)
-    assert both.service.asked == []
+    assert (both.service.asked, len(both.monolith.asked)) == ([], 8)
     mirror()
     both.ask(3)
     code, found = told("diff", "payment")
@@ -185,6 +187,22 @@ def test_what_cannot_be_compared_is_counted_with_its_reason(both: Both) -> None:
     assert (code, found["compared"], found["pairs"]["not_compared"]) == (0, 0, why)
     _, out, _ = strangler("diff", "payment")
     assert "not compared: 2 (a page for people)" in out
+
+
+def test_what_was_not_asked_again_is_not_compared(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be lag. A header is not, and what is the same is compared as ever."""
+    monkeypatch.setattr(mirrors, "CONFIRM", 0.0)
+    both.service.body = {"items": [1]}
+    mirror()
+    both.ask(2)
+    code, found = told("diff", "payment")
+    assert (code, found["pairs"]["not_compared"]) == (0, {ONCE: 2})
+    both.service.body, both.service.headers = both.monolith.body, {"Vary": "Accept"}
+    both.ask()
+    code, found = told("diff", "payment")
+    assert (code, found["compared"], found["pairs"]["different"]) == (3, 1, 1)
 
 
 def test_personal_values_are_kept_as_kind_and_length(both: Both) -> None:

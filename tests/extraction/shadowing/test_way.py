@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
 from modules.extraction import models, standings, targets
+from modules.extraction.following import Carrier
+from modules.extraction.moves import move_of
 from modules.extraction.phases import Standing
+from modules.extraction.shadowing import mirrors
 from modules.extraction.shadowing import models as kept
 from modules.extraction.shadowing.differences import SAMPLES, rate
 from modules.extraction.shadowing.mirrors import PERIOD, mirror_at
 from modules.extraction.shadowing.retaining import prune
 from modules.extraction.shadowing.working import Working
 from modules.payment.models import Payment
+from strangler_proxy.mirror.recorded import read_pairs
 from tests.extraction.commands import done, leftovers, pay, strangler, told
-from tests.extraction.shadowing.sides import Both, spoil, wait_until
+from tests.extraction.shadowing.sides import PAYMENTS, Both, spoil, wait_until
 
 pytestmark = [
     pytest.mark.processes,
@@ -40,8 +47,22 @@ def reading(url: str) -> Callable[[], Any]:
     return rows
 
 
-def test_a_changed_row_is_found_and_cancel_leaves_nothing(both: Both) -> None:
-    """One row of three in one of the databases; a rule of the module that it breaks, as well."""
+@contextmanager
+def carrying() -> Iterator[None]:
+    """The stream runs meanwhile, as it does beside ``watch``."""
+    carrier = Carrier(move_of("payment"))
+    carrier.follow(standings.standing_of("payment"))
+    try:
+        yield
+    finally:
+        carrier.close()
+
+
+def test_a_changed_row_is_found_and_one_that_lags_is_not(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One row of three in one of the databases; a rule of the module that it breaks, as well.
+    Afterwards ``cancel`` leaves nothing."""
     standings.put("payment", Standing(), reason="planted")
     pay(3)
     done("create")
@@ -57,6 +78,7 @@ def test_a_changed_row_is_found_and_cancel_leaves_nothing(both: Both) -> None:
     assert told("diff", "payment")[0] == 0
     one = Payment.objects.order_by("id").last()
     assert one is not None
+    _lag_is_no_difference(both, one, monkeypatch)
     spoil("authorized = 100, captured = 7", one.order_id)
     both.ask()
     code, found = told("diff", "payment")
@@ -73,6 +95,24 @@ def test_a_changed_row_is_found_and_cancel_leaves_nothing(both: Both) -> None:
     sample = difference["samples"][0]
     assert (sample["monolith"], sample["service"]) == ("100", "999")
     _cancelled(both, before)
+
+
+def _lag_is_no_difference(both: Both, one: Payment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read just after a write, while the stream is paused for 200 ms; then it has come."""
+    monkeypatch.setattr(mirrors, "CONFIRM", 0.5)  # what came in 200 ms must also be written
+    done("shadow", "--percent", "100", "--learn", "0")
+    Payment.objects.filter(pk=one.pk).update(state="captured")
+    httpx.get(both.door.url + PAYMENTS, timeout=10, trust_env=False).raise_for_status()
+    time.sleep(0.2)
+    assert both.recorded() == 2
+    with carrying():
+        wait_until(lambda: both.recorded() == 3)
+    last = list(read_pairs(both.pairs, "payment"))[-1]
+    assert (last.attempts > 1, last.primary.body) == (True, last.mirrored.body)
+    code, found = told("diff", "payment")
+    assert (code, found["compared"], found["pairs"]["same"]) == (0, 3, 3)
+    monkeypatch.setattr(mirrors, "CONFIRM", 0.05)
+    done("shadow", "--percent", "100", "--learn", "0")
 
 
 def _cancelled(both: Both, before: dict[str, Any]) -> None:

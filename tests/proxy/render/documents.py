@@ -66,7 +66,7 @@ FULL: dict[str, Any] = {
             "monolith": "shop",
             "service": "spare",
             "phase": "shadow",
-            "mirror": {"upstream": "spare"},
+            "mirror": {"upstream": "spare", "record": True, "confirm_seconds": 0.3},
         },
     },
     "routes": [
@@ -219,6 +219,7 @@ OTHERS: dict[str, Any] = {
     "Mirror.deadline_seconds": 1.0,
     "Mirror.body_bytes": 10,
     "Mirror.record": True,
+    "Mirror.confirm_seconds": 0.5,
     "Recording.file_bytes": 65_536,
     "Recording.files": 3,
     "Recording.total_bytes": 65_536,
