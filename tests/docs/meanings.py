@@ -178,7 +178,7 @@ OPTIONS = {
     "Mirror.methods": "of which copies are sent",
     "Mirror.deadline_seconds": "for a copy",
     "Mirror.record": "write both answers down; needs `state`",
-    "Mirror.confirm_seconds": "until both are asked again when answers to GET or HEAD differ; 0: never",
+    "Mirror.confirm_seconds": "until both are asked again when GET or HEAD differ; 0: never",
     "Recording.file_bytes": "of one file; then the next is begun",
     "Recording.files": "of one route; then the oldest goes",
     "Recording.total_bytes": "of all of them",
@@ -340,8 +340,8 @@ LABELS = {
     "retries_total": "`reason`: the status that was not good enough, or the code of the failure",
     "mirrored_requests_total": "`result`: `sent`, `failed`, `dropped` (too many under way),"
     " `too_large`",
-    "mirror_confirmations_total": "`result`: `same`, `different`, `failed`, or `dropped` (nobody was"
-    " asked: too many under way)",
+    "mirror_confirmations_total": "`result`: `same`, `different`, `failed`, `dropped`"
+    " (nobody was asked: too many under way)",
     "held_commands_total": "`result`: `held`, then `resent`, `expired` or `refused` (no room)",
     "fallbacks_total": "`kind`: `monolith` (failover), `upstream`, `answer`, `stale`",
     "cache_lookups_total": "`result`: as `cache` in the [access log](#access-log)",

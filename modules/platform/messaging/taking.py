@@ -33,7 +33,13 @@ class TakesByAuthority(bootsteps.StartStopStep):
     def __init__(self, consumer: Consumer, **options: Any) -> None:
         super().__init__(consumer, **options)
         self._timer: Any = None
-        self._given = frozenset(consumer.app.amqp.queues.consume_from)
+        queues = consumer.app.amqp.queues
+        self._given = frozenset(queues.consume_from)
+        # Before it begins to consume: it would fetch some and only then hand them back.
+        for module in installed_modules():
+            if not hosted(module):
+                for queue in self._given.intersection(worker_queues([module])):
+                    queues.deselect(queue)
 
     def start(self, consumer: Consumer) -> None:
         self.follow(consumer)

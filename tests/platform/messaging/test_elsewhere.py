@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 import pytest
 import redis
+from celery import Celery
 from celery.exceptions import Reject
 from django.conf import settings
 
@@ -18,8 +20,10 @@ from modules.platform.messaging.carrier import (
     CeleryCarrier,
     InlineCarrier,
     ack_queue_of,
+    worker_queues,
 )
 from modules.platform.messaging.database import row, rows
+from modules.platform.messaging.taking import TakesByAuthority
 from modules.platform.messaging.testing import drain
 from tests.platform.messaging.ledgers import Ledger, authorized, publish_now
 
@@ -102,3 +106,14 @@ def _send(carrier: InlineCarrier) -> None:
     from modules.platform.messaging import relay
 
     relay.send("payment", relay.look("payment").horizon, carrier)
+
+
+def test_a_worker_that_begins_fetches_nothing_of_a_module_that_is_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not even for the moment until it first looks: what it fetched would be somebody else's."""
+    monkeypatch.setattr(authority, "_has_authority", lambda module: module != "payment")
+    app = Celery("worker-of-a-test", broker="memory://", set_as_current=False)
+    app.amqp.queues.select([*worker_queues(["payment", "orders"]), "celery"])
+    TakesByAuthority(SimpleNamespace(app=app))
+    assert set(app.amqp.queues.consume_from) == {*worker_queues(["orders"]), "celery"}
