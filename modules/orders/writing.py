@@ -111,6 +111,7 @@ _LOCK = f"SELECT {COLUMNS} FROM orders_order o WHERE o.id = %s FOR UPDATE"  # no
 _TELL = """
 INSERT INTO orders_timelineentry (order_id, at, kind, detail, actor) VALUES (%s, %s, %s, %s, %s)
 """
+_TOLD = "SELECT 1 FROM orders_timelineentry WHERE order_id = %s AND kind = %s AND detail = %s"
 
 
 def insert_order(new: NewOrder, entry: Entry, *, actor: str) -> None:
@@ -207,6 +208,14 @@ def tell(order_id: UUID, entry: Entry, *, actor: str, now: datetime) -> None:
     """Add an entry to the timeline, and nothing else."""
     with connections[ALIAS].cursor() as cursor:
         cursor.execute(_TELL, [order_id, now, entry.kind, entry.detail[:1000], actor])
+
+
+def tell_once(order_id: UUID, entry: Entry, *, actor: str, now: datetime) -> None:
+    """The same, unless the timeline says so already. The caller lets no two in at once."""
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute(_TOLD, [order_id, entry.kind, entry.detail[:1000]])
+        if cursor.fetchone() is None:
+            tell(order_id, entry, actor=actor, now=now)
 
 
 def _line_values(order_id: UUID, lines: Sequence[OrderLine]) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from modules.orders.queries import find_orders
 from modules.orders.sagas.settling import Phase, Settling
 from modules.orders.service.review import flag_for_review
-from modules.orders.writing import Entry, tell
+from modules.orders.writing import Entry, tell_once
 from modules.platform.sagas import Change, GaveUp
 
 
@@ -18,4 +18,5 @@ def apply(change: Change) -> None:
         flag_for_review(state.order_id, reason=change.event.detail, now=change.now)
     elif state.phase is Phase.DONE:
         entry = Entry(kind="payment_settled", detail=f"{state.command}: {state.reason}")
-        tell(state.order_id, entry, actor="system", now=change.now)
+        # Payment says that money stands until it is claimed, and may say so once more meanwhile.
+        tell_once(state.order_id, entry, actor="system", now=change.now)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import structlog
+from celery.exceptions import Reject
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from modules.platform.contracts import current_context
@@ -37,6 +38,15 @@ def add_context(logger: WrappedLogger, name: str, event: EventDict) -> EventDict
     if context.correlation_id:
         event.setdefault("correlation_id", context.correlation_id)
     return event
+
+
+class HandedBack(logging.Filter):
+    """A task that is left to another host is one line; Celery adds a traceback, as of a fault."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], Reject):
+            record.exc_info = None
+        return True
 
 
 def _shared() -> list[Processor]:
@@ -72,6 +82,7 @@ def logging_settings(*, fmt: str, level: str) -> dict[str, Any]:
                 "foreign_pre_chain": _shared(),
             }
         },
+        "filters": {"handed_back": {"()": HandedBack}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "event"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
@@ -80,6 +91,7 @@ def logging_settings(*, fmt: str, level: str) -> dict[str, Any]:
             "django.request": {"level": "ERROR"},
             "axes": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},
+            "celery.app.trace": {"filters": ["handed_back"]},
         },
     }
 

@@ -212,6 +212,16 @@ def test_unclaimed_payment_of_a_cancelled_order_is_cancelled(world: World, clock
     assert timeline(order.id)[-1].kind == "payment_settled"
 
 
+def test_unclaimed_payment_told_again_is_settled_and_noted_once(world: World, clock: Clock) -> None:
+    """The first answer was on its way when payment looked again."""
+    order = confirmed(world)
+    OrderRow.objects.filter(id=order.id).update(state="cancelled")
+    for _ in range(2):
+        hear(of(order, PaymentUnclaimed, amount=order.total))
+        settle(clock)
+    assert [entry.kind for entry in timeline(order.id)].count("payment_settled") == 1
+
+
 def test_unclaimed_payment_of_a_standing_order_is_captured(world: World, clock: Clock) -> None:
     """The order claims it."""
     order = confirmed(world)
