@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.proxy.client import ask, crowd, members, until
+from tests.proxy.client import PATIENCE, ask, crowd, members, until
 from tests.proxy.front import FrontDoor, front_door
 from tests.proxy.origin import CLOSE, Got, Origin, Step, ok, origin
 from tests.proxy.stage import instances, route
@@ -26,6 +26,7 @@ class Instance:
         self.name = name
         self.well = True
         self.ready = True
+        self.may_die = threading.Event()
         self.origin: Origin
 
     def respond(self, got: Got) -> bytes | list[Step]:
@@ -34,7 +35,8 @@ class Instance:
         if got.target.endswith("/slow"):
             return [0.5, ok(self.name.encode())]
         if got.target.endswith("/dying"):
-            return [1.0, CLOSE]
+            self.may_die.wait(PATIENCE)
+            return [CLOSE]
         return ok(self.name.encode()) if self.well else [CLOSE]
 
     def got(self, name: str) -> list[Got]:
@@ -277,12 +279,15 @@ def waiting(door: FrontDoor, upstream: str) -> tuple[int, int]:
     return shown["inflight"], shown["waiting"]
 
 
-def test_crowd_in_the_queue_is_answered_when_the_instance_goes(door: FrontDoor) -> None:
+def test_crowd_in_the_queue_is_answered_when_the_instance_goes(
+    door: FrontDoor, two: tuple[Instance, Instance]
+) -> None:
     """Hundreds wait when the breaker opens: each of them is told, at once."""
     with crowd(400) as people:
         replies = [people.ask(door.port, "GET", "/crowded/dying") for _ in range(400)]
         until(lambda: waiting(door, "crowded") == (1, 399))
         begun = time.monotonic()
+        two[0].may_die.set()
         statuses = [one.result().status for one in replies]
     assert statuses.count(502) == 2, "these opened the breaker"
     assert statuses.count(503) == 398
