@@ -10,7 +10,7 @@ from modules.extraction.auditing import Outcome, Recorded
 from modules.extraction.filling import caught_up, check_installed
 from modules.extraction.leveling import leveled
 from modules.extraction.moves import move_of
-from modules.extraction.phases import Direction
+from modules.extraction.phases import Direction, Phase
 from modules.extraction.protocol import Direction as Stream
 from modules.extraction.protocol import ScrubProgress, ScrubResult, TableDigest, compare, scrub
 from modules.extraction.protocol.sides import Move
@@ -105,8 +105,14 @@ def _verified(module: str, digests: tuple[TableDigest, ...], found: ScrubResult 
             for one in (found.differences if found else ())
         ),
         scrubbed_at=found.started_at if found else None,
-        next_step=f"manage.py strangler cutover {module} --dry-run" if found else "",
+        next_step=_next(module) if found else "",
     )
+
+
+def _next(module: str) -> str:
+    """The way on from where the module stands."""
+    way = "retire" if standings.standing_of(module).phase is Phase.EXTRACTED else "cutover"
+    return f"manage.py strangler {way} {module} --dry-run"
 
 
 def _note(step: Recorded, report: Verified) -> None:

@@ -110,7 +110,12 @@ class OwnServices:
         theirs = self._environment(name, target)
         door = f"http://127.0.0.1:{self._env.read('PROXY_PORT')}"
         declared = host_processes(
-            host, host.environment(theirs), self._folder(name), (name,), entrance=door
+            host,
+            host.environment(theirs),
+            self._home,
+            (name,),
+            entrance=door,
+            beat_home=self._beat_home(name),
         )
         for process in declared:
             yield self._beside_the_shop(name, process, theirs)
@@ -155,8 +160,8 @@ class OwnServices:
         port: int = self._env.read(own_port_variable(name))
         return port
 
-    def _folder(self, name: str) -> Path:
-        """What is its own of a home that it shares with the shop: when beat did what."""
+    def _beat_home(self, name: str) -> Path:
+        """What is its own of a home that it shares with the shop."""
         folder = self._home / OWN / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder

@@ -12,8 +12,10 @@ from django.db import DatabaseError
 from modules.extraction import targets
 from modules.extraction.phases import Phase, Standing
 from modules.extraction.targets import Target
+from modules.payment.variables import STANDIN
 from modules.platform.databases.aliases import OWN
 from modules.platform.hosting.running.process import Process, Stage
+from modules.platform.hosting.secrets import secret_file
 from shop.env import MODULES, load
 from shop.running.own_services import OwnServices
 from tests.ports import free_port
@@ -86,6 +88,19 @@ def test_another_start_of_the_shop_finds_them_again(place: Place) -> None:
     place.create("notification", Phase.EXTRACTED)
     assert names(place.services()) == names(place.services())
     assert "notification-own-web" in names(place.services())
+
+
+def test_a_retired_modules_surroundings_are_those_that_the_shop_had(place: Place) -> None:
+    """The stand-in goes on with the same books and the same secret; beat has a place of its own."""
+    services = place.services(RETIRED_MODULES="payment")
+    place.create(phase=Phase.RETIRED)
+    running = found(services)
+    words = running["payment-own-standin"].command
+    assert words[words.index("--state") + 1] == str(place.home / "standin.jsonl")
+    secret = words[words.index("--webhook-secret-file") + 1]
+    assert secret == str(secret_file(place.home, STANDIN))
+    schedule = running["payment-own-beat"].command
+    assert str(place.home / OWN / "payment" / "beat-schedule") in schedule
 
 
 def test_a_retired_module_is_not_watched(place: Place) -> None:

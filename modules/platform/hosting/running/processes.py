@@ -18,17 +18,24 @@ from modules.platform.messaging.carrier import worker_queues
 
 
 def host_processes(
-    host: Host, env: Environment, home: Path, modules: Sequence[str], *, entrance: str
+    host: Host,
+    env: Environment,
+    home: Path,
+    modules: Sequence[str],
+    *,
+    entrance: str,
+    beat_home: Path | None = None,
 ) -> tuple[Process, ...]:
     """Everything the host needs but PostgreSQL and Redis, in starting order.
 
     ``entrance`` is the address (``http://127.0.0.1:8000``) at which others reach the modules.
     A host that works on the monolith's data leaves its outboxes and its periods to the monolith,
-    which says whose turn it is (see modules/platform/placement).
+    which says whose turn it is (see modules/platform/placement). ``beat_home`` is for one of
+    several hosts that share ``home``: there it keeps when it did what.
     """
     own = (
         Process(name="relay", command=(sys.executable, host.manage, "relay")),
-        Process(name="beat", command=_beat(host, home)),
+        Process(name="beat", command=_beat(host, beat_home or home)),
     )
     return (
         *surroundings(env, home, modules, entrance=entrance),
