@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -74,9 +74,15 @@ def status(module: str | None = None) -> Status:
 
 
 def _shown(module: str) -> Shown:
-    row, at_it = row_of(module), holder(module)
-    databases, lag = _said(module, Direction(row.direction))
+    known, at_it = written_down(module), holder(module)
+    databases, lag = _said(module, Direction(known.direction))
     busy = Busy(verb=at_it.verb, actor=at_it.actor, since=at_it.since) if at_it else None
+    return replace(known, busy=busy, databases=databases, lag=lag)
+
+
+def written_down(module: str, *, databases: str = "") -> Shown:
+    """What is on record of ``module``, whatever its databases say."""
+    row = row_of(module)
     return Shown(
         module=module,
         phase=row.phase,
@@ -88,11 +94,10 @@ def _shown(module: str) -> Shown:
         since=row.since if row.actor else None,
         actor=row.actor,
         reason=row.reason,
-        busy=busy,
+        busy=None,
         possible=possible(Phase(row.phase)),
         halted=row.halted,
         databases=databases,
-        lag=lag,
     )
 
 

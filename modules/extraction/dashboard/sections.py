@@ -26,7 +26,7 @@ from modules.extraction.phases import Phase, Transition
 from modules.extraction.protocol import TableDigest
 from modules.extraction.receipts import Judged, judge
 from modules.extraction.showing import Line
-from modules.extraction.standings import possible, row_of, standing_of
+from modules.extraction.standings import standing_of
 from modules.extraction.verbs import VERBS, Verb
 from modules.platform.placement import showing as placing
 
@@ -107,26 +107,9 @@ def section(name: str, module: str) -> Any:
 def standing_of_page(module: str) -> showing.Shown:
     """The section ``standing``; while the databases do not answer, what is written down."""
     found = section("standing", module)
-    return found if isinstance(found, showing.Shown) else _written_down(module, found.trouble)
-
-
-def _written_down(module: str, trouble: str) -> showing.Shown:
-    row = row_of(module)
-    return showing.Shown(
-        module=module,
-        phase=row.phase,
-        percent=row.percent,
-        direction=row.direction,
-        epoch=row.epoch,
-        paused=row.paused,
-        place=row.place,
-        since=row.since if row.actor else None,
-        actor=row.actor,
-        reason=row.reason,
-        busy=None,
-        possible=possible(Phase(row.phase)),
-        databases=trouble,
-    )
+    if isinstance(found, showing.Shown):
+        return found
+    return showing.written_down(module, databases=found.trouble)
 
 
 def _made(name: str, module: str) -> Any:
