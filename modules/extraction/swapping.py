@@ -118,6 +118,8 @@ def _cut_over(ask: Ask, step: Recorded, done: Done, deadline: Deadline) -> None:
     put_share(ask, 0, done)
     try:
         _swap(ask, step, done, deadline, Transition.CUTOVER)
+    except NotYetGranted:  # it has changed hands, and doctor tells the front doors
+        raise
     except BaseException:
         # Nothing has changed hands, or placing says that it has.
         with suppress(ContractError):
