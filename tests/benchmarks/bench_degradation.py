@@ -1,11 +1,14 @@
 """Orders while the payment service is killed again and again: what shoppers see, and what remains.
 
-    python -m tests.benchmarks.bench_degradation [--orders 2000] [--kills 20] [--buyers 4]
+    python -m tests.benchmarks.bench_degradation [--orders 2000] [--kills 20] [--rate 8]
 
 The shop, payment's host and notification's host run apart, each with its own database, behind the
 front door. Payment's web, worker and relay are killed (SIGKILL) together while shoppers order. Then
 every order must come to rest within 60 s of its placing and be charged once, and each shopper have
 one mail. Exit code 1 otherwise.
+
+``--rate`` is in orders a second; 0: as fast as the buyers (``--buyers 4``) can. Then payment is
+away nearly all of the time, and the machine has to work off all orders at the end.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ def main() -> int:
     parser.add_argument("--orders", type=int, default=2_000)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--buyers", type=int, default=4)
+    parser.add_argument("--rate", type=float, default=8.0)
     chosen = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="ficus-bench-"))
     home.chmod(0o755)  # as root PostgreSQL runs under a user of its own, which must get there
@@ -41,14 +45,14 @@ def main() -> int:
         # Read by what the tests' own modules import.
         os.environ["DATABASE_URL"] = embedded.ensure_postgres(servers).url
         os.environ["REDIS_URL"] = embedded.ensure_redis(servers).url
-        return run(home, chosen.orders, chosen.kills, chosen.buyers)
+        return run(home, chosen)
     finally:
         embedded.stop_postgres(servers)
         embedded.stop_redis(servers)
         shutil.rmtree(home, ignore_errors=True)
 
 
-def run(home: Path, orders: int, kills: int, buyers: int) -> int:
+def run(home: Path, chosen: argparse.Namespace) -> int:
     from tests.e2e.conftest import write_goods
     from tests.e2e.parted import PartedShop
 
@@ -57,8 +61,10 @@ def run(home: Path, orders: int, kills: int, buyers: int) -> int:
         write_goods(home / "goods.csv")
         shop.manage("import_catalog", str(home / "goods.csv"))
         skus = [f"E2E-{number}" for number in range(1, SKUS + 1)]
+        orders, kills, buyers = chosen.orders, chosen.kills, chosen.buyers
+        pause = buyers / chosen.rate if chosen.rate else 0.0
         started, killed = time.monotonic(), 0
-        with Crowd(shop.base, skus, buyers=buyers, orders=orders) as crowd:
+        with Crowd(shop.base, skus, buyers=buyers, orders=orders, pause=pause) as crowd:
             while crowd.is_buying:
                 time.sleep(0.2)
                 if killed < kills and len(crowd.answers("order")) >= (killed + 1) * orders // (

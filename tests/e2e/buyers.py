@@ -51,15 +51,15 @@ class Buyer:
         self._skus = itertools.cycle(skus)
         self._notes = notes
 
-    def run(self, stop: threading.Event) -> None:
-        """Buy until ``stop``."""
+    def run(self, stop: threading.Event, pause: float = PAUSE) -> None:
+        """Buy until ``stop``, with ``pause`` seconds between two purchases."""
         with self._http:
             while not stop.is_set():
                 try:
                     self.buy()
                 except Failed as error:
                     self._notes.failures.append(str(error))
-                stop.wait(PAUSE)
+                stop.wait(pause)
 
     def buy(self) -> None:
         """One purchase. Raises Failed."""
@@ -101,10 +101,12 @@ class Buyer:
 
 
 @contextmanager
-def buying(base: str, skus: Iterable[str], *, buyers: int) -> Iterator[Notebook]:
+def buying(
+    base: str, skus: Iterable[str], *, buyers: int, pause: float = PAUSE
+) -> Iterator[Notebook]:
     """So many buyers at work; when it ends each has finished what it had begun."""
     notes, stop = Notebook(), threading.Event()
-    run: Callable[[], None] = lambda: Buyer(base, skus, notes).run(stop)  # noqa: E731
+    run: Callable[[], None] = lambda: Buyer(base, skus, notes).run(stop, pause)  # noqa: E731
     threads = [threading.Thread(target=run) for _ in range(buyers)]
     for thread in threads:
         thread.start()

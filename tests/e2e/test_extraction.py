@@ -13,6 +13,7 @@ from tests.e2e.running import RunningShop, eventually
 from tests.e2e.town import Town
 
 BUYERS = 3
+PAUSE = 0.5  # seconds between two purchases of one; each step is a process that wants to start, too
 MORE = 5  # orders between two steps
 SKUS = ("E2E-7", "E2E-8")
 WITHIN = 60.0  # seconds for so many orders on a busy machine
@@ -72,7 +73,7 @@ def test_notification_moves_with_controllers_that_are_killed(control: Controller
 
 
 def _bought(shop: RunningShop):  # type: ignore[no-untyped-def]
-    return buying(shop.base, SKUS, buyers=BUYERS)
+    return buying(shop.base, SKUS, buyers=BUYERS, pause=PAUSE)
 
 
 def _prepared(control: Controller, module: str, notes: Notebook) -> None:

@@ -28,13 +28,11 @@ def charges_of(shop: RunningShop, order_id: str) -> list[dict[str, object]]:
     return [charge for charge in charges(shop) if charge["order_id"] == order_id]
 
 
-def set_stock(shop: RunningShop, sku: str, on_hand: int) -> None:
+def set_stock(shop: RunningShop, skus: list[str], on_hand: int) -> None:
     """Let an import say what is on hand."""
     path = shop.home / f"stock-{uuid4().hex[:8]}.csv"
-    path.write_text(
-        "sku,name,description,category,brand,price,currency,stock\n"
-        f"{sku},Hot thing,Rare.,Food > Rare,Orchard,5.00,USD,{on_hand}\n"
-    )
+    rows = [f"{sku},Hot thing {sku},Rare.,Food > Rare,Orchard,5.00,USD,{on_hand}\n" for sku in skus]
+    path.write_text("sku,name,description,category,brand,price,currency,stock\n" + "".join(rows))
     shop.manage("import_catalog", str(path))
 
 
@@ -46,9 +44,9 @@ def stock(shop: RunningShop, sku: str) -> dict[str, int]:
 @pytest.mark.parametrize("rounds", [10])
 def test_sixteen_buyers_never_oversell(shop: RunningShop, rounds: int) -> None:
     """16 buyers want 2 each of 20, ten times: 10 get them, 6 are told why, nothing stays held."""
-    for number in range(rounds):
-        sku = f"HOT-{number}"
-        set_stock(shop, sku, 20)
+    skus = [f"HOT-{number}" for number in range(rounds)]
+    set_stock(shop, skus, 20)
+    for sku in skus:
 
         def buy(_: int, sku: str = sku) -> httpx.Response:
             with plain.client(base_url=shop.base, timeout=40) as http:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from strangler_proxy.compiling import MODULES, CannotCompile, check_tools, source
-from strangler_proxy.native import HOME, PACKAGE, SUFFIX, SWITCH, fingerprint, fresh_build
+from strangler_proxy.native import PACKAGE, SUFFIX, SWITCH, fingerprint, fresh_build
 from tests import plain
 from tests.proxy.front import front_door
 from tests.proxy.origin import ok, origin
@@ -20,10 +20,6 @@ from tests.proxy.origin import ok, origin
 # Whether it compiles and is right, not how fast it runs: unoptimised it is made in half the time.
 COMPILE_ALL = (
     "from strangler_proxy.compiling import *; print(compile_modules(MODULES, optimisation='0'))"
-)
-COMPILE = (
-    "from strangler_proxy.compiling import *;"
-    "print(compile_modules(['wire.chunked'], optimisation='0'))"
 )
 WHERE = "import strangler_proxy.wire.chunked as it; print(it.__file__)"
 WORKS = (
@@ -33,10 +29,20 @@ WORKS = (
 )
 
 
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A folder with the package in it, to change."""
+    return copy_package(tmp_path / "copied")
+
+
 @pytest.fixture(scope="module")
-def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the package in it, to change and compile."""
-    return copy_package(tmp_path_factory.mktemp("copied"))
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the package in it, all of its data path compiled."""
+    root = copy_package(tmp_path_factory.mktemp("compiled"))
+    assert origin_of_chunked(root) == "chunked.py"
+    built = run(root, COMPILE_ALL)
+    assert built.returncode == 0, built.stdout + built.stderr
+    return root
 
 
 def copy_package(folder: Path) -> Path:
@@ -67,28 +73,27 @@ def origin_of_chunked(folder: Path, **environment: str) -> str:
     return Path(ran.stdout.strip()).name
 
 
-def test_a_build_is_used_as_long_as_no_source_changes(copied: Path) -> None:
+@pytest.mark.timeout(600)  # the C compiler takes a minute or two
+def test_a_build_is_used_as_long_as_no_source_changes(compiled: Path) -> None:
     """Compiled, the modules are taken from the build; one changed byte and the plain ones run."""
-    assert origin_of_chunked(copied) == "chunked.py"
-    compiled = run(copied, COMPILE)
-    assert compiled.returncode == 0, compiled.stdout + compiled.stderr
-    assert origin_of_chunked(copied) == f"chunked{SUFFIX}"
-    assert origin_of_chunked(copied, **{SWITCH: "off"}) == "chunked.py"
-    error = run(copied, WORKS).stderr
+    assert origin_of_chunked(compiled) == f"chunked{SUFFIX}"
+    assert origin_of_chunked(compiled, **{SWITCH: "off"}) == "chunked.py"
+    error = run(compiled, WORKS).stderr
     assert 'strangler_proxy/wire/chunked.py", line' in error, "a traceback names source and line"
     assert error.splitlines()[-1].startswith("strangler_proxy.wire.chunked.BadChunk: ")
-    with (copied / "strangler_proxy" / "exchange" / "way.py").open("a") as changed:
-        changed.write("\n")
-    assert origin_of_chunked(copied) == "chunked.py"
+    source = compiled / "strangler_proxy" / "exchange" / "way.py"
+    before = source.read_bytes()
+    source.write_bytes(before + b"\n")
+    assert origin_of_chunked(compiled) == "chunked.py"
+    source.write_bytes(before)
+    assert origin_of_chunked(compiled) == f"chunked{SUFFIX}"
 
 
-@pytest.mark.timeout(600)  # the C compiler takes a minute or two
-def test_the_whole_data_path_serves_and_ends_when_it_is_compiled(tmp_path: Path) -> None:
+@pytest.mark.timeout(600)
+def test_the_whole_data_path_serves_and_ends_when_it_is_compiled(
+    compiled: Path, tmp_path: Path
+) -> None:
     """Code that is well typed may still not compile, or fail in the build alone."""
-    root = copy_package(tmp_path / "copied")
-    built = run(root, COMPILE_ALL)
-    assert built.returncode == 0, built.stdout + built.stderr
-    assert origin_of_chunked(root) == f"chunked{SUFFIX}"
     with origin(ok(b"from upstream")) as upstream:
         document = {
             "upstreams": {"shop": {"instances": [{"address": upstream.address}]}},
@@ -96,7 +101,7 @@ def test_the_whole_data_path_serves_and_ends_when_it_is_compiled(tmp_path: Path)
                 {"name": "all", "prefix": "/", "upstream": "shop", "authentication": "none"}
             ],
         }
-        with front_door(tmp_path / "door", document, root) as door:
+        with front_door(tmp_path / "door", document, compiled) as door:
             assert plain.get(f"{door.url}/x").text == "from upstream"
             assert plain.post(f"{door.url}/x", content=b"a" * 100_000).status_code == 200
             assert door.stop() == 0
@@ -139,7 +144,6 @@ def test_what_is_missing_is_named(
 def test_the_command_refuses_in_one_line(copied: Path) -> None:
     """Without a C compiler it ends with 1 and a sentence, not with a traceback."""
     code = "import sys; from strangler_proxy.compiling import main; sys.exit(main([]))"
-    shutil.rmtree(copied / HOME.relative_to(PACKAGE.parent), ignore_errors=True)
     ran = run(copied, code, PATH="")
     assert ran.returncode == 1
     assert ran.stderr.count("\n") == 1, ran.stderr
@@ -149,16 +153,13 @@ def test_the_command_refuses_in_one_line(copied: Path) -> None:
 def test_what_the_c_compiler_refuses_is_told(copied: Path) -> None:
     """``__unix`` is a number to gcc: the class is good Python and no C. No traceback of ours."""
     module = copied / "strangler_proxy" / "wire" / "reads.py"
-    before = module.read_text()
-    module.write_text(
-        before + "\n\nclass C:\n    def __init__(self) -> None:\n        self._unix = 1\n"
-    )
+    with module.open("a") as changed:
+        changed.write("\n\nclass C:\n    def __init__(self) -> None:\n        self._unix = 1\n")
     code = (
         "import sys, strangler_proxy.compiling as it; it.MODULES = ('wire.reads',);"
         "sys.exit(it.main([]))"
     )
     ran = run(copied, code)
-    module.write_text(before)
     assert ran.returncode == 1
     assert "strangler_proxy.compiling: mypy or the C compiler failed" in ran.stderr
     assert "Traceback" not in ran.stderr

@@ -7,6 +7,7 @@ from importlib import import_module
 from django.apps import AppConfig
 
 from modules.platform.databases.aliases import OWN
+from modules.platform.hosting import collector
 from modules.platform.hosting.host import Host
 
 
@@ -27,6 +28,7 @@ class HostingConfig(AppConfig):
         install_service_tokens()
         _ask_the_database(import_module(f"{settings.FICUS_HOST_PACKAGE}.host").HOST)
         import_module(f"{settings.FICUS_HOST_PACKAGE}.celery")
+        collector.go_on()
 
 
 def _ask_the_database(host: Host) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from modules.platform.boundaries.retired import refuse
+from modules.platform.hosting import collector
 from modules.platform.hosting.environment import Environment
 from modules.platform.hosting.host import Host
 from modules.platform.hosting.rooms import rooms
@@ -65,6 +66,7 @@ def production(host: Host) -> Settings:
 
 def _assembled(host: Host, env: Environment) -> Settings:
     """What every way of running has in common. Raises EnvError for any value, used or not."""
+    collector.rest()  # until Django is ready
     env.read_all()
     refuse(host.retired(env))
     home = host.home(env)
