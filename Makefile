@@ -17,8 +17,9 @@ help:  ## List what make can do.
 up: $(VENV)/.installed  ## Set everything up and run the shop; Ctrl-C stops all of it.
 	@exec $(PY) manage.py up
 
+# Three at a time on two cores: tests that start processes wait for them a third of the time.
 test: $(VENV)/.installed-dev  ## Set everything up and run the whole test suite.
-	@exec $(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
+	@exec $(PY) -m pytest -n 3 --dist loadgroup $(ARGS)
 
 check: $(VENV)/.installed-dev  ## Lint, types, boundaries, migrations, generated files.
 	$(VENV)/bin/ruff format --check .

@@ -1,4 +1,7 @@
-"""Accounts' defaults: a Django group per module and role, with the admin's permissions."""
+"""Accounts' defaults: a Django group per module and role, with the admin's permissions.
+
+The control plane has them too: ``extraction-operator`` may press the buttons of the dashboard.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from django.contrib.auth.models import Group, Permission
 
 from modules.accounts.domain import Role, group_name
 from modules.accounts.keys import ring
-from modules.platform.databases import atomic, installed_modules
+from modules.platform.databases import atomic
+from modules.platform.databases.aliases import schema_owners
 
 # Tables of Django and its apps that belong to identity in the admin.
 IDENTITY_APPS = ("accounts", "auth", "axes", "admin")
@@ -16,7 +20,7 @@ def bootstrap() -> None:
     """Make the signing key and the roles; their permissions follow the present models."""
     ring().signing()
     with atomic("accounts"):
-        for module in installed_modules():
+        for module in schema_owners():
             for role in Role:
                 group, _ = Group.objects.get_or_create(name=group_name(module, role))
                 group.permissions.set(permissions(module, role))

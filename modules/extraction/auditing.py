@@ -12,6 +12,7 @@ import structlog
 from django.db.models.functions import Now
 
 from modules.extraction.actors import acting
+from modules.extraction.errors import Unsettled
 from modules.extraction.models import Step
 
 log = structlog.get_logger(__name__)
@@ -30,31 +31,44 @@ class Outcome(StrEnum):
 
 @dataclass(slots=True)
 class Recorded:
-    """A step under way. ``facts`` may grow until it ends."""
+    """A step under way. ``facts`` may grow until it ends.
+
+    One that ``stays_open`` is done and not finished: whoever finishes it ends it on record.
+    """
 
     row: Step
     facts: dict[str, Any] = field(default_factory=dict)
     outcome: Outcome = Outcome.DONE
     detail: str = ""
+    stays_open: bool = False
 
 
 @contextmanager
 def recorded(
     module: str, verb: str, *, reason: str, facts: dict[str, Any] | None = None
 ) -> Iterator[Recorded]:
-    """Record the step that happens inside. What it raises is recorded and raised again."""
+    """Record the step that happens inside. What it raises is recorded and raised again.
+
+    Unsettled leaves it open, as ``stays_open`` does.
+    """
     known = dict(facts or {})
     row = Step.objects.create(module=module, verb=verb, actor=acting(), reason=reason, facts=known)
     step = Recorded(row=row, facts=known)
     log.info("extraction.step_begun", module=module, verb=verb, step=row.pk)
     try:
         yield step
+    except Unsettled as error:
+        log.warning("extraction.step_left_open", module=module, verb=verb, why=str(error))
+        raise
     except (KeyboardInterrupt, TimeoutError) as error:
         _end(step, Outcome.STOPPED, str(error) or "stopped by hand")
         raise
     except BaseException as error:
         _end(step, Outcome.FAILED, str(error).strip() or repr(error))
         raise
+    if step.stays_open:
+        log.warning("extraction.step_left_open", module=module, verb=verb, why=step.detail)
+        return
     _end(step, step.outcome, step.detail)
 
 

@@ -13,12 +13,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+import structlog
 from django.db.models.functions import Now
 
 from modules.extraction.actors import acting
 from modules.extraction.errors import ControllerBusy
 from modules.extraction.models import Controller
 from modules.platform.databases.roles import login
+
+log = structlog.get_logger(__name__)
 
 ALIAS = "extraction"
 _TRY = "SELECT pg_try_advisory_lock(hashtext('ficus.extraction'), hashtext(%s))"
@@ -45,7 +48,7 @@ def controlling(module: str, verb: str) -> Iterator[None]:
             _sign(module, verb)
             yield
         finally:
-            connection.execute(_FREE, [module])
+            _let_go(connection, module)
 
 
 def holder(module: str) -> Controller | None:
@@ -72,6 +75,14 @@ def busy(module: str) -> ControllerBusy:
 def _taken(connection: psycopg.Connection[Any], module: str) -> bool:
     row = connection.execute(_TRY, [module]).fetchone()
     return bool(row and row[0])
+
+
+def _let_go(connection: psycopg.Connection[Any], module: str) -> None:
+    try:
+        connection.execute(_FREE, [module])
+    except psycopg.Error as error:
+        # A session that was lost holds nothing any more; what was done meanwhile is done.
+        log.warning("extraction.lock_lost", module=module, error=str(error).strip())
 
 
 def _sign(module: str, verb: str) -> None:

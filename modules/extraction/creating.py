@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import psycopg
+import structlog
 from psycopg import sql
 
-from modules.extraction import facts, structure, targets
+from modules.extraction import epochs, facts, standings, structure, targets
 from modules.extraction.guards import Facts
+from modules.extraction.models import Step
 from modules.extraction.moves import move_of, source_of, target_of
-from modules.extraction.phases import Transition
-from modules.extraction.protocol.installing import install, uninstall
-from modules.extraction.protocol.sides import Move
+from modules.extraction.phases import Phase, Transition
+from modules.extraction.protocol import install, withdraw
+from modules.extraction.protocol.sides import is_missing
 from modules.extraction.reports import Report
 from modules.extraction.shadowing.switching import stop_shadowing
 from modules.extraction.steps import Ask, Change, Done, changed
 from modules.extraction.targets import Target
+from modules.platform.databases.refusals import BESIDE
+
+log = structlog.get_logger(__name__)
 
 
 def create(ask: Ask, *, given: str = "") -> Report:
@@ -70,7 +78,10 @@ def _create(module: str, target: Target, done: Done) -> None:
     try:
         _build(module, target, done)
     except BaseException:
-        undo(module, target)
+        try:
+            undo(module, target)
+        except psycopg.Error as error:  # its address is kept, and doctor finds it
+            log.warning("extraction.not_undone", module=module, error=str(error).strip())
         raise
     done.place = target.place
 
@@ -88,16 +99,33 @@ def _build(module: str, target: Target, done: Done) -> None:
         f"migrated it by extracted/{module}, with the monolith's partitions and no rows"
     )
     move = move_of(module, target)
-    install(move)
+    install(move, epoch=epochs.highest(module))
     done.did.append(f"installed capture and guards on {len(move.tables)} tables, both sides")
     done.did.append(f"the service's address is in {targets.address_file(module)}")
 
 
 def undo(module: str, target: Target) -> None:
-    """Whatever there is of it, after a failure; what cannot be reached is left, and said."""
-    if targets.is_there(target):
-        uninstall(move_of(module, target))
+    """Whatever there is of it, in both places.
+
+    Raises psycopg's errors, with nothing removed, when one of them is away: its address is kept.
+    """
+    withdraw(move_of(module, target), remember=partial(epochs.remember, module))
     _remove(module, target)
+
+
+def was_cancelling(module: str) -> bool:
+    """Whether the last that anybody did was a ``cancel`` that has not come to its end."""
+    last = Step.objects.filter(module=module).exclude(verb="doctor").order_by("id").last()
+    is_cancel = last is not None and last.verb == Transition.CANCEL.value
+    return is_cancel and standings.standing_of(module).phase is Phase.SHADOW
+
+
+def go_on_cancelling(module: str, *, reason: str) -> None:
+    """Bring that one to its end, and write it down."""
+    done, before = Done(), standings.standing_of(module)
+    _cancel(module, done)
+    after = standings.after(module, before, Transition.CANCEL, epoch=done.epoch)
+    standings.put(module, after, reason=reason, place=done.place)
 
 
 def _cancel(module: str, done: Done) -> None:
@@ -105,20 +133,32 @@ def _cancel(module: str, done: Done) -> None:
     target = targets.known(module)
     assert target is not None  # noqa: S101 - move_of has just read it
     done.did.extend(f"later: {one}" for one in stop_shadowing(module))
-    uninstall(move)
+    withdraw(move, remember=partial(epochs.remember, module))
+    done.epoch = standings.standing_of(module).epoch
     done.did.append(f"took capture and guards off {len(move.tables)} tables")
-    _remove(module, target, move)
+    _remove(module, target)
     what = "removed" if target.is_ours else "emptied"
     done.did.append(f"{what} the database {target.place}")
     done.place = ""
 
 
-def _remove(module: str, target: Target, move: Move | None = None) -> None:
+def _remove(module: str, target: Target) -> None:
     if target.is_ours:
         targets.remove(module, target)
-    elif targets.is_there(target):
-        with psycopg.connect(target.admin_url, autocommit=True) as connection:
-            for name in (module, "host"):
-                drop = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE")
-                connection.execute(drop.format(sql.Identifier(name)))
+    else:
+        _empty(target, (module, "host", f"{module}{BESIDE}"))
     targets.forget(module)
+
+
+def _empty(target: Target, schemas: Sequence[str]) -> None:
+    """The guards last: until then nobody there takes the copied rows for their own."""
+    try:
+        connection = psycopg.connect(target.admin_url, autocommit=True)
+    except psycopg.OperationalError as error:
+        if is_missing(error):
+            return
+        raise
+    with connection:
+        for name in schemas:
+            drop = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE")
+            connection.execute(drop.format(sql.Identifier(name)))

@@ -12,7 +12,10 @@ ContractError
 │   ├── Paused                 somebody said that it shall stand still
 │   └── TargetTaken            the service's database has something in it already
 └── Unavailable
-    └── OutOfTime              --timeout is over; what was reached stays
+    ├── OutOfTime              --timeout is over; what was reached stays
+    └── Unsettled              its step stays open: whoever watches, or ``doctor``, settles it
+        ├── Undecided          a side was lost at the commit point: it is committed, or it is not
+        └── NotFinished        it is committed, and could not even be written down
 """
 
 from __future__ import annotations
@@ -133,4 +136,41 @@ class OutOfTime(Unavailable):
         return (
             f"{self.verb} {self.module} is not done after {self.seconds:g} s ({self.reached}); "
             f"say it again, and it goes on there."
+        )
+
+
+@dataclass(kw_only=True, eq=False)
+class Unsettled(Unavailable):
+    """A swap whose end its own controller cannot see."""
+
+    code = "extraction.unsettled"
+    module: str
+    verb: str
+    why: str
+
+
+@dataclass(kw_only=True, eq=False)
+class Undecided(Unsettled):
+    """The answer to the commit point was lost, and the monolith's database cannot be asked."""
+
+    code = "extraction.undecided"
+
+    def sentence(self) -> str:
+        return (
+            f"It is not known whether {self.verb} {self.module} is committed ({self.why}): when "
+            f"the monolith's database is back, watch settles it, or doctor {self.module}."
+        )
+
+
+@dataclass(kw_only=True, eq=False)
+class NotFinished(Unsettled):
+    """The commit point is passed, and nobody could be told."""
+
+    code = "extraction.not_finished"
+    exit_code = 3  # it is done, and something does not know of it
+
+    def sentence(self) -> str:
+        return (
+            f"{self.verb} {self.module} is done, and not finished ({self.why}): watch rolls it "
+            f"forward, or doctor {self.module}."
         )

@@ -10,27 +10,29 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg
 import structlog
 
 from modules.extraction import standings
-from modules.extraction.controlling import holder
-from modules.extraction.errors import ControllerBusy
+from modules.extraction.again import Again, Work
 from modules.extraction.filling import check_installed
-from modules.extraction.healing import doctor
+from modules.extraction.healing import looked
 from modules.extraction.leveling import leveled
-from modules.extraction.models import Step
+from modules.extraction.mending import Mender
 from modules.extraction.moves import move_of
 from modules.extraction.phases import Direction, Standing
 from modules.extraction.protocol import Direction as Stream
-from modules.extraction.protocol import Follower, Move
+from modules.extraction.protocol import Follower, Move, ProtocolError, State
 from modules.extraction.protocol.following import watch_fences
 from modules.extraction.shadowing.working import Working
 from modules.extraction.steps import Ask
 from modules.extraction.verifying import BOTH
 
 LEVEL = 60.0  # seconds between two looks at the partitions, which are made hours ahead
+# A connection that broke where its owner did not look for it.
+LOST = (psycopg.OperationalError, psycopg.InterfaceError)
 LOOK = 0.5  # seconds between two looks at where the module stands
 _WAYS = {Direction.TO_SERVICE: Stream.FORWARD, Direction.TO_MONOLITH: Stream.REVERSE}
 
@@ -41,27 +43,12 @@ log = structlog.get_logger(__name__)
 def _level(move: Move, standing: Standing) -> None:
     try:
         changed = leveled(move, standing)
-    except psycopg.Error as error:  # a side is away, and comes back
+    # A side is away, and comes back; or capture is, which is doctor's matter.
+    except (psycopg.Error, ProtocolError) as error:
         log.warning("extraction.not_leveled", module=move.module, error=str(error).strip())
         return
     if changed:
         log.info("extraction.leveled", module=move.module, partitions=changed)
-
-
-def mend(module: str) -> None:
-    """What a dead controller has left half told is told: to the record, and to front doors that
-    hold commands for it.
-    """
-    if not Step.objects.filter(module=module, ended_at=None).exists() or holder(module):
-        return
-    try:
-        examined = doctor(Ask(module=module, reason="its controller is gone"))
-    except (ControllerBusy, psycopg.Error) as error:  # somebody was faster; a side is away
-        log.warning("extraction.not_mended", module=module, error=str(error).strip())
-        return
-    if examined.faults:
-        facts = [fault.fact for fault in examined.faults]
-        log.warning("extraction.mended", module=module, faults=facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,40 +68,60 @@ class Carrier:
     def __init__(self, move: Move) -> None:
         self._move = move
         self._way: Stream | None = None
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._failure: Exception | None = None
+        self._work: Again | None = None
         self.rows = 0
 
     def follow(self, standing: Standing) -> None:
         """Carry as ``standing`` says: that way, or nothing while it is paused or undone.
 
-        Raises what has ended the stream: nothing would be carried any more.
+        A stream that has ended because a database was lost, or what it needs was not there for a
+        while, is begun again. Raises what has ended it for good: nothing would be carried any more.
         """
-        if self._failure is not None:
-            raise self._failure
         way = None if standing.paused else _WAYS.get(standing.direction)
+        if way is self._way and self._work is not None:
+            self._work.keep()
         if way is self._way:
             return
         self.close()
         self._way = way
         if way is not None:
-            self._stop = threading.Event()
-            self._thread = threading.Thread(target=self._run, args=(way, self._stop), daemon=True)
-            self._thread.start()
+            self._work = Again(
+                Work(
+                    name=f"stream {way}",
+                    run=partial(self._run, way),
+                    outlives=LOST,
+                    is_possible=partial(is_there, self._move),
+                )
+            )
 
     def close(self) -> None:
         """Returns when nothing runs any more."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-        self._thread = self._way = None
+        if self._work is not None:
+            self._work.close()
+        self._work = self._way = None
 
     def _run(self, way: Stream, stop: threading.Event) -> None:
-        try:
-            self.rows += Follower(self._move, way).run(stop)
-        except Exception as error:  # for whoever asks for the next look
-            self._failure = error
+        self.rows += Follower(self._move, way).run(stop)
+
+
+def is_there(move: Move) -> bool:
+    """Whether both databases answer and have what streams and fences need."""
+    try:
+        return looked(move) not in (State.NOT_INSTALLED, State.HALF_INSTALLED)
+    except psycopg.Error:
+        return False
+
+
+def _fences(move: Move, healed: list[str]) -> Again:
+    """Looks for what a controller has left, twenty times a second."""
+    return Again(
+        Work(
+            name="fences",
+            run=lambda stop: healed.extend(watch_fences(move, stop)),
+            outlives=(psycopg.Error,),
+            is_possible=partial(is_there, move),
+        )
+    )
 
 
 def watch(
@@ -131,9 +138,8 @@ def watch(
     check_installed(ask.module, "watch", carried=BOTH)
     began, move, deadline = clock(), move_of(ask.module), ask.deadline()
     healed, level_at = list[str](), clock()
-    fences = threading.Thread(target=lambda: healed.extend(watch_fences(move, stop)), daemon=True)
-    carrier, shadowing = Carrier(move), Working(ask.module)
-    fences.start()
+    fences = _fences(move, healed)
+    carrier, shadowing, mender = Carrier(move), Working(ask.module), Mender(ask.module)
     try:
         while not stop.is_set() and not deadline.passed():
             standing = standings.standing_of(ask.module)
@@ -141,7 +147,8 @@ def watch(
                 _level(move, standing)
                 level_at = clock() + LEVEL
             carrier.follow(standing)
-            mend(ask.module)
+            fences.keep()
+            mender.turn()
             tell(standing)
             if standing.direction is Direction.NOWHERE:
                 break
@@ -150,7 +157,7 @@ def watch(
         stop.set()
         carrier.close()
         shadowing.close()
-        fences.join()
+        fences.close()
     return Watched(
         module=ask.module,
         seconds=round(clock() - began, 3),

@@ -5,21 +5,34 @@ Facts are collected elsewhere (``facts``); here they are judged. What is not kno
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from modules.extraction.phases import Transition
 
+RUNBOOK: Final = "docs/extraction-runbook.md"
+
+
+def anchor_of(title: str) -> str:
+    """As forges make it of a heading."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """One line of the table."""
+    """One line of the table. ``see`` is where to read on, for one that does not pass."""
 
     name: str
     have: str
     need: str
     passes: bool
+    see: str = field(init=False, default="")
+
+    def __post_init__(self) -> None:
+        if not self.passes:
+            object.__setattr__(self, "see", f"{RUNBOOK}#{anchor_of(self.name)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +58,11 @@ class Facts:
 def passed(guards: Iterable[Guard]) -> bool:
     """Whether all of them hold."""
     return all(one.passes for one in guards)
+
+
+def hints(guards: Iterable[Guard]) -> tuple[str, ...]:
+    """A line for each that does not pass."""
+    return tuple(f"{one.name}: see {one.see}" for one in guards if not one.passes)
 
 
 def guards_of(by: Transition, facts: Facts) -> tuple[Guard, ...]:

@@ -1,30 +1,36 @@
 """``doctor``: where everything stands by the word of the two databases, and what is half done.
 
-The databases are right. What this host has written down, the front doors, and what a dead process
-has left are brought in line with them.
+The databases are right. What this host has written down, the front doors, the receipts, and what a
+dead process has left are brought in line with them. A front door that is away keeps nothing from
+being healed: it is named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import psycopg
+import structlog
 from django.db.models.functions import Now
 
-from modules.extraction import standings, targets
+from modules.extraction import epochs, standings, targets
+from modules.extraction.actors import acting
 from modules.extraction.auditing import Outcome, recorded
 from modules.extraction.controlling import controlling, holder
-from modules.extraction.creating import undo
-from modules.extraction.models import Step
+from modules.extraction.creating import go_on_cancelling, undo, was_cancelling
+from modules.extraction.models import Receipt, Step
 from modules.extraction.moves import move_of
+from modules.extraction.owed import KINDS, owed, settle
 from modules.extraction.phases import SERVICE_OWNS, Phase, Standing
 from modules.extraction.protocol import Move, State, heal, install
 from modules.extraction.protocol.healing import look
 from modules.extraction.protocol.owning import read_ownership
-from modules.extraction.protocol.sides import SERVICE, connect
+from modules.extraction.protocol.sides import SERVICE, connect, is_missing
+from modules.extraction.protocol.wholeness import is_installed, is_whole
 from modules.extraction.retiring.leavings import (
     buried_in,
     finish,
@@ -33,12 +39,17 @@ from modules.extraction.retiring.leavings import (
     unfinished,
 )
 from modules.extraction.retiring.tombstones import Tombstone
-from modules.extraction.routing.doors import Door, DoorAway, front_doors
-from modules.extraction.routing.switching import told
+from modules.extraction.routing.doors import DoorAway
+from modules.extraction.routing.late import late_doors, tell_door
 from modules.extraction.routing.watching import tell
 from modules.extraction.steps import Ask
 
+log = structlog.get_logger(__name__)
+
+NOBODY_ENDED_IT = "its process ended before it did"
 AT_REST = frozenset({State.MONOLITH, State.SERVICE, State.NOT_INSTALLED})
+# Where taking the extraction out, or beginning it anew, takes nothing from the service.
+WITHOUT_SERVICE = frozenset({State.MONOLITH, State.HALF_INSTALLED, State.NOT_INSTALLED})
 IN_WORK = frozenset({State.CUTTING_OVER, State.ROLLING_BACK})  # by a controller that lives
 
 
@@ -52,7 +63,9 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """``found`` is what the two databases say. ``cured`` tells whether the faults are gone."""
+    """``found`` is what the two databases say. ``cured`` tells whether the faults are gone;
+    ``left`` are the facts of those that could not be cured now.
+    """
 
     module: str
     found: str
@@ -60,6 +73,7 @@ class Examined:
     epoch: int
     faults: tuple[Fault, ...]
     cured: bool
+    left: tuple[str, ...] = ()
 
     @property
     def has_differences(self) -> bool:
@@ -79,16 +93,31 @@ def doctor(ask: Ask) -> Examined:
         faults = [fault for fault, _ in _faults(ask)]
         return _examined(ask.module, faults, cured=False)
     with controlling(ask.module, "doctor"):
-        found = list(_faults(ask))
+        found, left = list(_faults(ask)), list[str]()
         if found:
             facts = {"faults": [fault.fact for fault, _ in found]}
-            with recorded(ask.module, "doctor", reason=ask.reason, facts=facts):
-                for _, cure in found:
-                    cure()
-        return _examined(ask.module, [fault for fault, _ in found], cured=True)
+            with recorded(ask.module, "doctor", reason=ask.reason, facts=facts) as step:
+                left = _left(found)
+                if left:
+                    step.outcome, step.detail = Outcome.DIFFERENCES, "; ".join(left)
+        return _examined(ask.module, [fault for fault, _ in found], cured=not left, left=left)
 
 
-def _examined(module: str, faults: list[Fault], *, cured: bool) -> Examined:
+def _left(found: Iterable[tuple[Fault, Cure]]) -> list[str]:
+    """Cure what can be cured; the facts of the rest: of front doors that are away."""
+    left = []
+    for fault, cure in found:
+        try:
+            cure()
+        except DoorAway as error:
+            log.warning("extraction.door_late", trouble=str(error))
+            left.append(fault.fact)
+    return left
+
+
+def _examined(
+    module: str, faults: list[Fault], *, cured: bool, left: Iterable[str] = ()
+) -> Examined:
     standing = standings.standing_of(module)
     return Examined(
         module=module,
@@ -97,6 +126,7 @@ def _examined(module: str, faults: list[Fault], *, cured: bool) -> Examined:
         epoch=standing.epoch,
         faults=tuple(faults),
         cured=cured,
+        left=tuple(left),
     )
 
 
@@ -112,8 +142,9 @@ def _faults(ask: Ask) -> Iterator[tuple[Fault, Cure]]:
     if state not in AT_REST | IN_WORK and state is not State.HALF_INSTALLED:
         fact = f"the databases say: {state}"
         yield Fault(fact=fact, cure="finish it, or take it back"), lambda: heal(move_of(module))
-    yield from _of_installation(ask, state)
     yield from _of_record(ask)
+    yield from _of_receipts(module)
+    yield from _of_installation(ask, state)
     yield from _of_doors(module)
     yield from _of_steps(ask)
     yield from _of_archives(ask)
@@ -147,15 +178,18 @@ def _of_archives(ask: Ask) -> Iterator[tuple[Fault, Cure]]:
 
 def _of_installation(ask: Ask, state: State) -> Iterator[tuple[Fault, Cure]]:
     module, target = ask.module, targets.known(ask.module)
-    if target is None:
+    if target is None or state not in WITHOUT_SERVICE:
         return
-    is_begun = standings.standing_of(module).phase is not Phase.MONOLITH
-    if not is_begun:
+    if standings.standing_of(module).phase is Phase.MONOLITH:
         fact = f"something of the service's database is there ({target.place}), and no step says so"
         yield Fault(fact=fact, cure="remove it"), lambda: undo(module, target)
-    elif state in (State.HALF_INSTALLED, State.NOT_INSTALLED):
-        fault = Fault(fact=f"the databases say: {state}", cure="install what is missing")
-        yield fault, lambda: install(move_of(module))
+    elif state is not State.MONOLITH and was_cancelling(module):
+        fact = f"the databases say: {state}; cancel has not come to its end"
+        cure = partial(go_on_cancelling, module, reason=ask.reason)
+        yield Fault(fact=fact, cure="go on removing"), cure
+    elif state is not State.MONOLITH:
+        fault = Fault(fact=f"the databases say: {state}", cure="install, and begin the copy anew")
+        yield fault, lambda: install(move_of(module), epoch=epochs.highest(module))
 
 
 def _of_record(ask: Ask) -> Iterator[tuple[Fault, Cure]]:
@@ -197,38 +231,21 @@ def _write(ask: Ask) -> None:
         tell(ask.module)
 
 
+def _of_receipts(module: str) -> Iterator[tuple[Fault, Cure]]:
+    """A controller that died after the commit point has written none."""
+    if targets.known(module) is None:
+        return
+    change = owed(module)
+    if change is not None:
+        fact = f"the {change.kind} of epoch {change.epoch} has no receipt"
+        yield Fault(fact=fact, cure="write it"), lambda: settle(module)
+
+
 def _of_doors(module: str) -> Iterator[tuple[Fault, Cure]]:
     standing = _said(module, None) or standings.standing_of(module)
-    wanted = standing.phase in SERVICE_OWNS
-    with front_doors() as doors:
-        for door in doors:
-            fact = _door_trouble(door, module, wanted)
-            if fact:
-                yield (
-                    Fault(fact=f"front door {door.url} {fact}", cure="tell it"),
-                    lambda: _tell_doors(module),
-                )
-
-
-def _door_trouble(door: Door, module: str, is_services: bool) -> str:
-    try:
-        found = door.capability(module)
-    except DoorAway as error:
-        return f"is away ({error})" if is_services else ""
-    sends_there = found.get("phase") in {"extracted", "retired"}
-    if sends_there is not is_services:
-        return f"has {module} as {found.get('phase', 'monolith')}"
-    return "holds its commands" if found.get("held") else ""
-
-
-def _tell_doors(module: str) -> None:
-    standing = standings.standing_of(module)
-    with front_doors() as doors:
-        is_services = standing.phase in SERVICE_OWNS
-        for door in doors:
-            if is_services:
-                door.hold(module)  # names the instances with a database of their own
-        told(doors, module, standing.epoch, to_service=is_services)
+    for one in late_doors(module, standing):
+        fact = f"front door {one.url} {one.trouble}"
+        yield Fault(fact=fact, cure="tell it"), partial(tell_door, one.url, module)
 
 
 def _of_steps(ask: Ask) -> Iterator[tuple[Fault, Cure]]:
@@ -242,9 +259,14 @@ def _of_steps(ask: Ask) -> Iterator[tuple[Fault, Cure]]:
 
 
 def _end(step: int) -> None:
-    Step.objects.filter(pk=step, ended_at=None).update(
-        ended_at=Now(), outcome=Outcome.FAILED.value, detail="its process ended before it did"
-    )
+    """A swap whose receipt is there is done, whoever has finished it."""
+    receipt = Receipt.objects.filter(step=step, kind__in=KINDS).first()
+    said: dict[str, Any] = {"outcome": Outcome.FAILED.value, "detail": NOBODY_ENDED_IT}
+    if receipt is not None:
+        detail = f"rolled forward by {acting()}: receipt {receipt.pk}, epoch {receipt.epoch}"
+        facts = {**receipt.step.facts, "receipt": receipt.pk, "epoch": receipt.epoch}
+        said = {"outcome": Outcome.DONE.value, "detail": detail, "facts": facts}
+    Step.objects.filter(pk=step, ended_at=None).update(ended_at=Now(), **said)
 
 
 def _state_of(module: str) -> State:
@@ -261,7 +283,11 @@ def looked(move: Move) -> State:
         try:
             target = stack.enter_context(connect(move.target, purpose="doctor"))
         except psycopg.OperationalError as error:
-            if "does not exist" in str(error):  # create was killed before it made it
-                return State.NOT_INSTALLED
-            raise
-        return look(move, source, target).state
+            if not is_missing(error):
+                raise
+            # Before create has made it, or since somebody has dropped it.
+            is_there = is_installed(source, move.source)
+            return State.HALF_INSTALLED if is_there else State.NOT_INSTALLED
+        state = look(move, source, target).state
+        is_torn = state is State.MONOLITH and not is_whole(move, source, target)
+        return State.HALF_INSTALLED if is_torn else state

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from modules.extraction import structure
 from modules.extraction.phases import Direction, Standing
-from modules.extraction.protocol import Move, install
+from modules.extraction.protocol import Move, cover
 
 
 def leveled(move: Move, standing: Standing) -> int:
     """Give the side that follows the partitions of the other; how many were made or dropped.
 
-    New ones get their guards on both sides. Raises psycopg's errors.
+    New ones get their guards on both sides. Raises psycopg's errors, and CaptureAway.
     """
     sides = (move.source, move.target)
     leads, follows = sides if standing.direction is Direction.TO_SERVICE else sides[::-1]
     changed = structure.level(leads, follows)
     if changed:
-        install(move)
+        cover(move)
     return changed

@@ -23,7 +23,7 @@ from modules.extraction.analysis.judgement import Judgement, Verdict, judge, rea
 from modules.extraction.analysis.rendering import judgement_table
 from modules.extraction.auditing import Outcome, recorded
 from modules.extraction.canarying import canary
-from modules.extraction.guards import Guard
+from modules.extraction.guards import Guard, hints
 from modules.extraction.phases import Phase, Transition
 from modules.extraction.rendering import guard_table
 from modules.extraction.reports import Report
@@ -252,6 +252,7 @@ def raised_text(report: Raised) -> RenderableType:
     lines = [f"{report.module}: canary {report.ending}, {report.percent} % is the service's"]
     if report.why:
         lines.append(f"  - {report.why}")
+    lines += [f"  - {line}" for line in hints(report.guards)]
     if report.back_seconds is not None:
         lines.append(f"  - back in the monolith within {report.back_seconds:.2f} s")
     lines.append(f"Next: {report.next_step}")

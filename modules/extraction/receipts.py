@@ -17,11 +17,12 @@ from django.conf import settings
 
 from modules.extraction.models import Receipt, Step
 from modules.extraction.modules_here import check_module
-from modules.extraction.protocol import SwapReceipt
+from modules.extraction.protocol import SwapReceipt, TableDigest
 from modules.platform.keys import KeyRing, ring_in
 from modules.platform.keys.published import ALGORITHM
 
 KIND = "ficus-receipt+jwt"
+UNKNOWN = "unknown"  # what no database knows of a swap whose controller died
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class Judged:
     kind: str
     epoch: int
     committed_at: str
-    pause_ms: float
+    pause_ms: float | None  # None: nobody knows, the controller died after the commit point
     kid: str
     wrong: str = ""
 
@@ -58,22 +59,27 @@ def issue(step: Step, kind: str, swap: SwapReceipt) -> Receipt:
     facts = {
         "marker": swap.marker,
         "positions": dict(swap.positions),
-        "digests": [
-            {
-                "table": one.table,
-                "rows": one.source_count,
-                # Beyond 2^53 a JSON number is not the same everywhere.
-                "monolith": [str(value) for value in one.source_sums],
-                "service": [str(value) for value in one.target_sums],
-                "equal": one.equal,
-            }
-            for one in swap.digests
-        ],
+        "digests": listed(swap.digests),
         "fence_ms": round(swap.fence_ms, 3),
         "pause_ms": round(swap.pause_ms, 3),
         "committed_at": swap.committed_at.isoformat(),
     }
     return sign(step, kind, swap.epoch, facts)
+
+
+def listed(digests: Sequence[TableDigest]) -> list[dict[str, Any]]:
+    """The sums of each table, as a receipt has them."""
+    return [
+        {
+            "table": one.table,
+            "rows": one.source_count,
+            # Beyond 2^53 a JSON number is not the same everywhere.
+            "monolith": [str(value) for value in one.source_sums],
+            "service": [str(value) for value in one.target_sums],
+            "equal": one.equal,
+        }
+        for one in digests
+    ]
 
 
 def sign(step: Step, kind: str, epoch: int, facts: dict[str, Any]) -> Receipt:
@@ -119,12 +125,16 @@ def _judged(rows: Sequence[Receipt]) -> Sequence[Judged]:
                 kind=row.kind,
                 epoch=row.epoch,
                 committed_at=str(row.body.get("committed_at", "")),
-                pause_ms=float(row.body.get("pause_ms", 0.0)),
+                pause_ms=_milliseconds(row.body.get("pause_ms", 0.0)),
                 kid=kid,
                 wrong=wrong,
             )
         )
     return found
+
+
+def _milliseconds(said: object) -> float | None:
+    return float(said) if isinstance(said, int | float) else None
 
 
 def _wrong(row: Receipt, before: str) -> tuple[str, str]:

@@ -10,12 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from modules.extraction.following import Watched
-from modules.extraction.guards import Guard
-from modules.extraction.healing import Examined
+from modules.extraction.guards import Guard, hints
+from modules.extraction.healing import Examined, Fault
 from modules.extraction.phases import Phase, Standing
 from modules.extraction.planning.plans import Plans
 from modules.extraction.planning.rendering import plans_text
-from modules.extraction.receipts import Judgement
+from modules.extraction.receipts import UNKNOWN, Judgement
 from modules.extraction.reports import Report
 from modules.extraction.showing import Log, Shown, Status
 from modules.extraction.verifying import Verified
@@ -55,6 +55,7 @@ def _lines(report: Report) -> Iterator[str]:
     failed = [one.name for one in report.guards if not one.passes]
     if failed:
         yield f"{report.module}: {report.verb} is refused ({', '.join(failed)}); nothing changed."
+        yield from (f"  - {line}" for line in hints(report.guards))
     elif report.dry_run:
         yield f"{report.module}: {report.verb} would"
         yield from (f"  - {line}" for line in report.would)
@@ -62,6 +63,8 @@ def _lines(report: Report) -> Iterator[str]:
     else:
         yield f"{report.module}: {_moved(report)}"
         yield from (f"  - {line}" for line in report.did)
+    if report.unfinished:
+        yield f"Not finished: {report.unfinished}"
     if report.next_step:
         yield f"Next: {report.next_step}"
 
@@ -94,7 +97,7 @@ def status_table(report: Status) -> Table:
             one.module,
             _phase(one),
             str(one.epoch),
-            one.direction.replace("_", " ") + (f", {one.lag:,} wait" if one.lag else ""),
+            _carried(one),
             one.databases,
             f"{_time(one.since)}, {one.actor}: {one.reason}" if one.since else "",
             f"{one.busy.actor} is at it with {one.busy.verb} since {_time(one.busy.since)}"
@@ -102,6 +105,13 @@ def status_table(report: Status) -> Table:
             else ", ".join(one.possible),
         )
     return found
+
+
+def _carried(one: Shown) -> str:
+    """Whither changes go; and whether they do."""
+    wait = f", {one.lag:,} wait" if one.lag else ""
+    stands = ", nobody carries them" if one.carried is False and not one.paused else ""
+    return f"{one.direction.replace('_', ' ')}{wait}{stands}"
 
 
 def _phase(one: Shown) -> str:
@@ -132,7 +142,7 @@ def receipt_table(report: Judgement) -> Table:
     """A line for each receipt, oldest first."""
     found = Table("module", "kind", "epoch", "committed", "pause ms", "key", "holds")
     for one in report.receipts:
-        pause = f"{one.pause_ms:.1f}"
+        pause = UNKNOWN if one.pause_ms is None else f"{one.pause_ms:.1f}"
         holds = one.wrong or "yes"
         committed = one.committed_at[:19].replace("T", " ")
         found.add_row(one.module, one.kind, str(one.epoch), committed, pause, one.kid, holds)
@@ -172,10 +182,16 @@ def _examined(report: Examined) -> str:
         f"epoch {report.epoch}"
     ]
     for one in report.faults:
-        lines.append(f"  - {one.fact}: {'done, ' if report.cured else 'would '}{one.cure}")
+        lines.append(f"  - {one.fact}: {_became(report, one)}")
     if not report.faults:
         lines.append("Nothing is half done.")
     return "\n".join(lines)
+
+
+def _became(report: Examined, one: Fault) -> str:
+    if one.fact in report.left:
+        return "it cannot be told; say it again when it is back"
+    return f"{'done, ' if report.cured or report.left else 'would '}{one.cure}"
 
 
 def _time(when: datetime | None) -> str:

@@ -13,7 +13,8 @@ from modules.platform.console import Exit
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """``did`` is empty when nothing was done: because a guard failed, or for ``dry_run``, when
-    ``would`` says what. ``differences`` counts what a check found.
+    ``would`` says what. ``differences`` counts what a check found; ``unfinished`` says what of a
+    swap that is committed is still to be done.
     """
 
     module: str
@@ -26,6 +27,7 @@ class Report:
     did: tuple[str, ...] = ()
     next_step: str = ""
     differences: int = 0
+    unfinished: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -16,10 +16,16 @@ from modules.extraction.modules_here import check_module, movable_modules
 from modules.extraction.moves import move_of
 from modules.extraction.phases import Direction, Phase
 from modules.extraction.protocol import Direction as Stream
-from modules.extraction.protocol import ProtocolError
+from modules.extraction.protocol import Move, ProtocolError
 from modules.extraction.protocol import Stream as Carried
 from modules.extraction.standings import possible, row_of
 
+_APPLIERS = """
+SELECT EXISTS (SELECT FROM pg_stat_activity a
+               WHERE a.datname = current_database() AND a.application_name = %s
+                 -- a look at the lag is over sooner
+                 AND a.backend_start < clock_timestamp() - interval '1 second')
+"""
 MOST = 1_000_000  # changes counted; more are so many anyway
 
 
@@ -38,7 +44,8 @@ class Shown:
 
     ``halted`` is why a canary does not go on by itself.
     ``databases`` is what the two say themselves, or "away"; ``lag`` how many changes wait to be
-    carried, counted up to ``MOST``; None where nothing is carried.
+    carried, counted up to ``MOST``; ``carried`` whether somebody carries them now. None where
+    nothing is to be carried, or a side is away.
     """
 
     module: str
@@ -56,6 +63,7 @@ class Shown:
     halted: str = ""
     databases: str = ""
     lag: int | None = None
+    carried: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +83,9 @@ def status(module: str | None = None) -> Status:
 
 def _shown(module: str) -> Shown:
     known, at_it = written_down(module), holder(module)
-    databases, lag = _said(module, Direction(known.direction))
+    databases, lag, carried = _said(module, Direction(known.direction))
     busy = Busy(verb=at_it.verb, actor=at_it.actor, since=at_it.since) if at_it else None
-    return replace(known, busy=busy, databases=databases, lag=lag)
+    return replace(known, busy=busy, databases=databases, lag=lag, carried=carried)
 
 
 def written_down(module: str, *, databases: str = "") -> Shown:
@@ -101,20 +109,30 @@ def written_down(module: str, *, databases: str = "") -> Shown:
     )
 
 
-def _said(module: str, direction: Direction) -> tuple[str, int | None]:
-    """What both databases say, and how many changes wait."""
+def _said(module: str, direction: Direction) -> tuple[str, int | None, bool | None]:
+    """What both databases say, how many changes wait, and whether somebody carries them."""
     if targets.known(module) is None:
-        return "", None
+        return "", None, None
     try:
         move = move_of(module)
         state = looked(move).value
         if direction is Direction.NOWHERE:
-            return state, None
+            return state, None, None
         way = Stream.FORWARD if direction is Direction.TO_SERVICE else Stream.REVERSE
+        carried = _is_carried(move, way)
         with Carried(move, way) as stream:
-            return state, stream.lag(limit=MOST)
+            return state, stream.lag(limit=MOST), carried
     except (psycopg.Error, ProtocolError):
-        return "away", None
+        return "away", None, None
+
+
+def _is_carried(move: Move, way: Stream) -> bool:
+    """Whether a session applies there: that of whoever watches."""
+    _, end = way.ends(move)
+    # As the login itself: the owner of the schema is not shown when a session began.
+    with psycopg.connect(end.url, autocommit=True) as connection:
+        found = connection.execute(_APPLIERS, [f"ficus {end.schema} {way} apply"]).fetchone()
+    return bool(found and found[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

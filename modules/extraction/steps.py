@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from django.db import Error as DatabaseFault
+
 from modules.extraction import standings
 from modules.extraction.auditing import Recorded, recorded
 from modules.extraction.controlling import controlling
-from modules.extraction.errors import OutOfTime, ReasonMissing
+from modules.extraction.errors import NotFinished, OutOfTime, ReasonMissing
 from modules.extraction.guards import Facts, Guard, guards_of, passed
 from modules.extraction.modules_here import check_movable
 from modules.extraction.phases import Standing, Transition
@@ -17,6 +19,7 @@ from modules.extraction.reports import Report
 from modules.platform.resilience import Deadline
 
 SHORTEST_REASON, LONGEST_REASON = 3, 500  # characters, as for placing
+_FINISH = "nothing where watch runs; else manage.py strangler doctor {} --reason ..."
 Progress = Callable[[str, int, int], None]  # what, done, of how many (0: unknown)
 
 
@@ -62,6 +65,7 @@ class Done:
     epoch: int | None = None
     place: str | None = None
     late: int = 0  # front doors that do not know of it yet
+    unfinished: str = ""  # what comes after the commit point, and could not be done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +94,18 @@ def changed(ask: Ask, change: Change) -> Report:
             return _only_looked(ask, change, before, after, guards)
         facts = {"guards": {one.name: one.have for one in guards}, "from": before.phase.value}
         done = Done()
-        with recorded(ask.module, change.by.value, reason=ask.reason, facts=facts) as step:
+        with (
+            _said_if_done(ask, change, done),
+            recorded(ask.module, change.by.value, reason=ask.reason, facts=facts) as step,
+        ):
             change.work(step, done)
             after = standings.after(
                 ask.module, before, change.by, percent=change.percent, epoch=done.epoch
             )
-            standings.put(ask.module, after, reason=ask.reason, place=done.place)
+            with _said_if_done(ask, change, done):
+                standings.put(ask.module, after, reason=ask.reason, place=done.place)
             step.facts |= {"to": after.phase.value, "epoch": after.epoch, "did": done.did}
+            step.stays_open, step.detail = bool(done.unfinished), done.unfinished
     return Report(
         module=ask.module,
         verb=change.by.value,
@@ -104,9 +113,22 @@ def changed(ask: Ask, change: Change) -> Report:
         after=after,
         guards=guards,
         did=tuple(done.did),
-        next_step=change.next_step,
-        differences=done.late,
+        next_step=_FINISH.format(ask.module) if done.unfinished else change.next_step,
+        differences=done.late + bool(done.unfinished),
+        unfinished=done.unfinished,
     )
+
+
+@contextmanager
+def _said_if_done(ask: Ask, change: Change, done: Done) -> Iterator[None]:
+    """A record that cannot be written does not undo a change of authority: NotFinished then."""
+    try:
+        yield
+    except DatabaseFault as error:
+        if done.epoch is None:
+            raise
+        why = str(error).strip().partition("\n")[0]
+        raise NotFinished(module=ask.module, verb=change.by.value, why=why) from error
 
 
 @contextmanager

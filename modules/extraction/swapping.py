@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import psycopg
+from django.db import Error as DatabaseFault
 
 from modules.extraction import facts, protocol, receipts, standings
 from modules.extraction.auditing import Recorded
 from modules.extraction.canarying import put_share
+from modules.extraction.errors import NotFinished, Undecided, Unsettled
 from modules.extraction.guards import Facts, Guard
+from modules.extraction.leveling import leveled
 from modules.extraction.moves import move_of
 from modules.extraction.phases import Phase, Transition
-from modules.extraction.protocol import Move, NotYetGranted, ProtocolError, SwapReceipt
+from modules.extraction.protocol import Move, ProtocolError, SwapReceipt
 from modules.extraction.reports import Report
 from modules.extraction.routing.doors import DoorAway
 from modules.extraction.routing.switching import Switch, switching
@@ -35,16 +38,17 @@ _SWAPS: dict[Transition, Callable[..., SwapReceipt]] = {
 def cutover(ask: Ask) -> Report:
     """Give the module's data to its service.
 
-    ``ask.timeout`` is for all that comes before the commit point; from there it is finished.
-    Raises the protocol's errors (the monolith still has it, and commands go on there), DoorAway,
-    and OutOfTime with what was reached.
+    ``ask.timeout`` is for all that comes before the commit point; from there it is done, and what
+    of the rest fails is said in the report. Raises the protocol's errors (the monolith still has
+    it, and commands go on there), DoorAway, OutOfTime with what was reached, and Unsettled when
+    databases were lost at the commit point or after it.
     """
     deadline = ask.deadline()
     return changed(
         ask,
         Change(
             by=Transition.CUTOVER,
-            facts=lambda: _before_cutover(ask.module),
+            facts=lambda: _before_cutover(ask),
             would=(
                 "let commands wait at the front doors",
                 "fence the monolith, bring the last changes, hand the authority over",
@@ -75,10 +79,16 @@ def rollback(ask: Ask) -> Report:
     )
 
 
-def _before_cutover(module: str) -> Facts:
-    if standings.standing_of(module).phase not in (Phase.SHADOW, Phase.CANARY):
+def _before_cutover(ask: Ask) -> Facts:
+    module, standing = ask.module, standings.standing_of(ask.module)
+    if standing.phase not in (Phase.SHADOW, Phase.CANARY):
         return Facts()  # refused by its phase, which says more
     move = move_of(module)
+    if not ask.dry_run:
+        # Partitions that have been made since the last look of a watch are no reason to refuse. If
+        # this cannot be done, the guard says in what the structures differ.
+        with suppress(psycopg.Error, ProtocolError):
+            leveled(move, standing)
     return Facts(
         contract=facts.contract_trouble(module),
         migrations=facts.migrations_trouble(move),
@@ -118,11 +128,11 @@ def _cut_over(ask: Ask, step: Recorded, done: Done, deadline: Deadline) -> None:
     put_share(ask, 0, done)
     try:
         _swap(ask, step, done, deadline, Transition.CUTOVER)
-    except NotYetGranted:  # it has changed hands, and doctor tells the front doors
+    except Unsettled:  # it may have changed hands: the share would be of nobody's data
         raise
     except BaseException:
         # Nothing has changed hands, or placing says that it has.
-        with suppress(ContractError):
+        with suppress(ContractError, DatabaseFault):
             put_share(ask, share, done)
         raise
 
@@ -146,8 +156,13 @@ def _swap(ask: Ask, step: Recorded, done: Done, deadline: Deadline, by: Transiti
                     ask.in_time(deadline, by.value, f"{at}, and let go again")
                 switch.heard(at)
 
-            receipt = swap(move, by=deadline.at, watch=heard)
-    _finish(step, done, by.value, receipt, switch)
+            try:
+                receipt = swap(move, by=deadline.at, watch=heard)
+                _finish(step, done, by.value, receipt, switch)
+            except (Exception, KeyboardInterrupt) as error:
+                if not _has_swapped(switch, by, error):
+                    raise
+                _leave_open(done, by, switch, error)
 
 
 @contextmanager
@@ -155,11 +170,37 @@ def _in_time(ask: Ask, by: Transition, deadline: Deadline) -> Iterator[None]:
     """What fails because the time is up is OutOfTime. After the commit point nothing is."""
     try:
         yield
-    except NotYetGranted:
-        raise
     except (ProtocolError, DoorAway, TimeoutError) as error:
         ask.in_time(deadline, by.value, str(error))
         raise
+
+
+def _has_swapped(switch: Switch, by: Transition, error: BaseException) -> bool:
+    """Whether it is done in spite of ``error``. Raises Undecided."""
+    try:
+        return switch.has_swapped()
+    except psycopg.Error as away:
+        raise Undecided(module=switch.move.module, verb=by.value, why=_line(error)) from away
+
+
+def _leave_open(done: Done, by: Transition, switch: Switch, error: BaseException) -> None:
+    """It is committed: say so and write it down. Its step stays open, and so it is finished by
+    whoever watches, or by ``doctor``: the other side told, the front doors, the receipt.
+
+    Raises NotFinished when it cannot be written down.
+    """
+    why = _line(error)
+    try:
+        done.epoch = switch.pass_on()
+    except (psycopg.Error, DatabaseFault) as away:
+        raise NotFinished(module=switch.move.module, verb=by.value, why=why) from away
+    whose = "service" if switch.to_service else "monolith"
+    done.did.append(f"the {whose} has the authority, epoch {done.epoch}")
+    done.late, done.unfinished = len(switch.late), why
+
+
+def _line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or repr(error)
 
 
 def _finish(step: Recorded, done: Done, kind: str, swap: SwapReceipt, switch: Switch) -> None:

@@ -27,6 +27,13 @@ from tests.e2e.running import RunningShop, eventually
 from tests.e2e.town import samples
 
 REASON = ("--reason", "INC-42: a test moves it", "--yes")
+# The lock of modules/extraction/controlling.py.
+AT_IT = """
+SELECT 1 FROM pg_locks l
+JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+WHERE l.granted AND classid = (hashtext('ficus.extraction')::bigint & 4294967295)::oid
+  AND objid = (hashtext(%s)::bigint & 4294967295)::oid
+"""
 LOOKS_ONLY = frozenset({"status", "log", "plan"})
 BEGUN_WITHIN = 60.0  # seconds for a whole host to begin, on a busy machine
 LOOK = 0.25  # seconds between two looks of an operator at a page
@@ -105,6 +112,10 @@ class Controller:
             "SELECT phase FROM extraction.extraction_capability WHERE module = %s", module
         )
         return str(rows[0][0]) if rows else "monolith"
+
+    def is_free(self, module: str) -> bool:
+        """Whether no controller is at it now, be it a watch that puts something right."""
+        return not self.shop.query(AT_IT, module)
 
     def swaps(self, module: str) -> list[dict[str, Any]]:
         """What is on record of each change of authority, oldest first: ``verb``, ``pause_ms``..."""

@@ -99,9 +99,12 @@ def _swapped(control: Controller, module: str, verb: str, notes: Notebook) -> No
 def _put_right(control: Controller, module: str, phase: str) -> None:
     """By whoever watches: the record, and the front door lets commands go on."""
     eventually(
-        lambda: (control.phase(module), control.is_held(module)) == (phase, False),
+        lambda: (
+            (control.phase(module), control.is_held(module)) == (phase, False)
+            and control.is_free(module)
+        ),
         within=HEALED_WITHIN,
-        what=f"{module} as {phase}, and nothing held",
+        what=f"{module} as {phase}, nothing held, and nobody at it",
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 
+import psycopg
 import pytest
 
 from modules.extraction import protocol, standings, targets
@@ -41,6 +43,10 @@ GUARDED = """
 SELECT count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
 WHERE t.tgname = 'ficus_guard' AND c.relname LIKE 'bus_outbox_%'
 """
+CUT_OFF = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name = 'ficus payment forward apply' AND pid <> pg_backend_pid()
+"""
 COUNT = "SELECT count(*) FROM payment_payment"
 
 
@@ -49,6 +55,18 @@ def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def carried() -> bool | None:
+    """Whether somebody carries changes, by the word of ``status``."""
+    found: bool | None = told("status", "payment")[1]["modules"][0]["carried"]
+    return found
+
+
+def logged(caplog: pytest.LogCaptureFixture, event: str) -> int:
+    """How often, of the stream."""
+    said = (one.getMessage() for one in caplog.records)
+    return sum(event in one and "'work': 'fences'" not in one for one in said)
 
 
 def there() -> int:
@@ -70,10 +88,11 @@ class Watching:
         self._thread.join()
 
 
-def test_kept_current_paused_and_mended(door: FrontDoor) -> None:
+def test_kept_current_paused_and_mended(door: FrontDoor, caplog: pytest.LogCaptureFixture) -> None:
     """One extraction, in which everything stops at the wrong moment once."""
     done("create")
     _changes_are_carried()
+    _stream_that_ended_is_begun_again(caplog)
     _partitions_are_level()
     _pause_stands_still()
     own_instance(door)
@@ -89,10 +108,42 @@ def test_kept_current_paused_and_mended(door: FrontDoor) -> None:
 def _changes_are_carried() -> None:
     """As long as somebody watches, the other side follows by itself."""
     done("backfill")
+    assert carried() is False
+    assert "nobody" in strangler("status", "payment")[1]
     with Watching() as watching:
-        pay(3)
+        pay(2)
+        until(lambda: there() == 2)
+        until(lambda: carried() is True)
+    assert watching.report[0].rows >= 2
+
+
+def _stream_that_ended_is_begun_again(caplog: pytest.LogCaptureFixture) -> None:
+    """Cut off it goes on by itself; without what it needs it ends, and is not called healthy; when
+    that is back it is begun again, and says so once.
+    """
+    target = targets.known("payment")
+    assert target is not None
+    with (
+        psycopg.connect(target.admin_url, autocommit=True) as connection,
+        caplog.at_level(logging.INFO),
+        Watching(),
+    ):
+        until(lambda: carried() is True)
+        connection.execute(CUT_OFF)
+        connection.execute("ALTER SCHEMA payment_move RENAME TO payment_gone")
+        try:
+            pay(1)
+            until(lambda: logged(caplog, "move.stream_ended") == 1)
+            shown = told("status", "payment")[1]["modules"][0]
+            assert shown["databases"] not in ("monolith", "service")
+            assert shown["carried"] is not True
+            time.sleep(1.5)  # three looks
+            assert logged(caplog, "extraction.begun_again") == 0
+        finally:
+            connection.execute("ALTER SCHEMA payment_gone RENAME TO payment_move")
         until(lambda: there() == 3)
-    assert watching.report[0].rows >= 3
+        until(lambda: carried() is True)
+    assert logged(caplog, "extraction.begun_again") == logged(caplog, "move.stream_ended") == 1
 
 
 def _partitions_are_level() -> None:
@@ -132,9 +183,10 @@ def _dead_controller_after_its_commit_point(door: FrontDoor) -> None:
     code, found = told("doctor", "payment", "--dry-run")
     assert (code, found["cured"], found["found"]) == (3, False, "service")
     facts = [one["fact"] for one in found["faults"]]
-    assert len(facts) == 2, facts
+    assert len(facts) == 3, facts
     assert f"the databases say extracted, epoch {swap.epoch}" in facts[0]
-    assert "front door" in facts[1]
+    assert facts[1] == f"the cutover of epoch {swap.epoch} has no receipt"
+    assert "front door" in facts[2]
     assert asked(door) == "monolith"
     assert done("doctor")["cured"]
     standing = standings.standing_of("payment")

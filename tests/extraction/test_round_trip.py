@@ -114,6 +114,14 @@ def _cutover_is_guarded() -> None:
     pay(1)
 
 
+def _partitions_are_made_of_late() -> None:
+    """Since the last look of a watch: a dry run says so, the cutover that follows makes them too."""
+    monolith_rows("SELECT bus_make_partitions(1000000, 5)")
+    code, report = told("cutover", "payment", "--dry-run")
+    failed = [one["name"] for one in report["guards"] if not one["passes"]]
+    assert (code, failed) == (1, ["structure"])
+
+
 RUNNING = """
 INSERT INTO idempotency_record (digest, request_hash, started_at, headers)
 VALUES ('\\x01', '\\x02', now(), '{}') RETURNING 1
@@ -131,6 +139,7 @@ def _cut_over(door: FrontDoor) -> int:
     url = f"http://{door.service_address}"  # type: ignore[attr-defined]
     registry.register("payment-1", said(role=Role.ORIGIN, url=url), issuer="payment", ttl=600)
     place("payment", percent=30, reason="by hand")
+    _partitions_are_made_of_late()
     report = done("cutover")
     assert report["did"][0] == "placed 30 -> 0 % of the work"
     epoch = report["after"]["epoch"]

@@ -66,6 +66,10 @@ class Known(Authorities):
     def _ensure(self) -> None:
         """Nobody looks."""
 
+    def wait(self, seconds: float) -> bool:
+        """Nobody has to."""
+        return True
+
 
 def routed(here: Way, there: Way, known: Authorities) -> Answers:
     route = AuthorityRoute(here.caller, there, known, sleep=lambda seconds: None)
@@ -206,6 +210,23 @@ def test_every_process_hears_of_a_change() -> None:
         assert known.of("payment") == Authority(is_services=True, epoch=7)
     finally:
         known.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_first_answer_of_a_process_is_right() -> None:
+    """A command that asks once, and ends, must not hear what was so before anybody looked."""
+    at = Standing(phase=Phase.EXTRACTED, percent=100, epoch=7)
+    standings.put("payment", at, reason="planted")
+    known = Authorities()
+    before = {module: port_of(module) for module in movable_modules()}
+    try:
+        install(LeastLoaded(StaticSource({"payment": ()})), known)
+        assert not authority.hosted("payment")
+    finally:
+        known.close()
+        authority.install_authority(lambda module: True)
+        for port in filter(None, before.values()):
+            route(port, LocalRoute(implementation_of(port)))
 
 
 def _capability(door: Door) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from modules.extraction.dashboard.forms import options_of
 from modules.extraction.dashboard.looks import REFUSALS, text_of
 from modules.extraction.dashboard.presses import Ended
 from modules.extraction.dashboard.records import Press
+from modules.extraction.errors import NotFinished
 from modules.extraction.phases import Standing
 from modules.extraction.progress import Shown
 from modules.extraction.steps import Ask
@@ -82,6 +83,8 @@ def _done(verb: Verb, row: Press, told: Told) -> tuple[Ended, str]:
         return Ended.STOPPED, "Stopped; what was reached is kept, and the same goes on there."
     except (Conflict, Invalid, NotFound) as error:
         return Ended.REFUSED, str(error)
+    except NotFinished as error:
+        return Ended.DIFFERENCES, str(error)
     except REFUSALS as error:
         return Ended.FAILED, str(error).strip() or repr(error)
     except Exception as error:

@@ -9,6 +9,7 @@ from modules.extraction.protocol.copying import Backfill, Pace, Progress, tune
 from modules.extraction.protocol.cutting_over import cutover
 from modules.extraction.protocol.digests import TableDigest, compare
 from modules.extraction.protocol.errors import (
+    CaptureAway,
     Controlled,
     Diverged,
     FenceRefused,
@@ -27,7 +28,7 @@ from modules.extraction.protocol.errors import (
 )
 from modules.extraction.protocol.following import Follower
 from modules.extraction.protocol.healing import Healed, State, heal
-from modules.extraction.protocol.installing import install, release, uninstall
+from modules.extraction.protocol.installing import cover, install
 from modules.extraction.protocol.owning import Ownership, ownership
 from modules.extraction.protocol.receipts import SwapReceipt
 from modules.extraction.protocol.rolling_back import rollback
@@ -35,10 +36,12 @@ from modules.extraction.protocol.scrubbing import Difference, ScrubProgress, Scr
 from modules.extraction.protocol.sides import Direction, Move, Side
 from modules.extraction.protocol.streams import Applied, Stream
 from modules.extraction.protocol.tables import movable_tables
+from modules.extraction.protocol.uninstalling import release, uninstall, withdraw
 
 __all__ = [
     "Applied",
     "Backfill",
+    "CaptureAway",
     "Check",
     "Controlled",
     "Difference",
@@ -70,6 +73,7 @@ __all__ = [
     "TimeIsUp",
     "Unmovable",
     "compare",
+    "cover",
     "cutover",
     "heal",
     "install",
@@ -82,4 +86,5 @@ __all__ = [
     "scrub",
     "tune",
     "uninstall",
+    "withdraw",
 ]

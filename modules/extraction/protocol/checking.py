@@ -10,9 +10,18 @@ from psycopg import sql
 
 from modules.extraction.protocol.digests import all_equal, read_sums
 from modules.extraction.protocol.owning import read_ownership
-from modules.extraction.protocol.sides import MONOLITH, Connection, Direction, Move, connect
+from modules.extraction.protocol.sides import (
+    MONOLITH,
+    Connection,
+    Direction,
+    Move,
+    as_login,
+    connect,
+    row,
+)
 from modules.extraction.protocol.streams import Stream
 from modules.extraction.protocol.tables import differences, read_tables
+from modules.extraction.protocol.wholeness import check_whole
 
 LAG_ROWS = 5_000  # applied in about 100 ms
 OLD_TRANSACTION = timedelta(milliseconds=50)
@@ -56,13 +65,15 @@ class Check:
 def preflight(move: Move, *, scrubbed_within: timedelta = SCRUB_AGE) -> tuple[Check, ...]:
     """All conditions of a cutover that lie in the two databases. Changes nothing.
 
-    Raises NotInstalled, Unmovable, and ``psycopg.OperationalError`` when a side is away.
+    Raises NotInstalled, CaptureAway, Unmovable, and ``psycopg.OperationalError`` when a side is
+    away.
     """
     with (
         connect(move.source, purpose="preflight") as source,
         connect(move.target, purpose="preflight") as target,
         Stream(move, Direction.FORWARD) as stream,
     ):
+        check_whole(move, source, target)
         return (
             _owner(move, source, target),
             _structure(move, source, target),
@@ -162,5 +173,6 @@ def _idle(move: Move, source: Connection) -> Check:
 def _old(move: Move, source: Connection) -> tuple[int, float]:
     """How many there are now, and the age of the oldest in seconds."""
     schema = sql.Identifier(move.source.schema).as_string(source)
-    found = source.execute(_OLD, [OLD_TRANSACTION, schema]).fetchone()
-    return (found[0], found[1]) if found else (0, 0.0)
+    with as_login(source):
+        count, age = row(source, _OLD, [OLD_TRANSACTION, schema])
+    return count, age

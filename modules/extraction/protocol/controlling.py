@@ -7,6 +7,8 @@ go of it, and every writer that meets the fence sees that.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from math import inf
 from typing import Any
@@ -16,7 +18,7 @@ from psycopg import sql
 
 from modules.extraction.protocol.errors import Controlled, FenceRefused, NotInstalled, TimeIsUp
 from modules.extraction.protocol.guarding import locks
-from modules.extraction.protocol.sides import Connection, Move, Side, connect
+from modules.extraction.protocol.sides import Connection, Move, Side, as_login, connect
 
 TTL = timedelta(seconds=1)  # 30 times the longest pause seen; a stopped controller costs this much
 FENCE_ATTEMPTS = 20
@@ -95,18 +97,18 @@ class Controller:
         """
         connection = self.source if side.is_source else self.target
         schema = sql.Identifier(side.schema).as_string(connection)
-        try:
-            return connection.execute(_END_HOLDERS, [since, schema]).rowcount
-        except psycopg.errors.InsufficientPrivilege:
-            return 0  # a superuser's session: it is seen in the stream's lag
+        with as_login(connection):
+            try:
+                return connection.execute(_END_HOLDERS, [since, schema]).rowcount
+            except psycopg.errors.InsufficientPrivilege:
+                return 0  # a superuser's session: it is seen in the stream's lag
 
     def _hold(self) -> None:
         for side, connection in zip(self.move.sides, (self.source, self.target), strict=True):
             found = connection.execute("SELECT to_regnamespace(%s)", [f'"{side.room}"']).fetchone()
             if not found or found[0] is None:
                 raise NotInstalled(self.move.module, side.name)
-            if not _try_hold(connection, side):
-                raise Controlled(self.move.module, side.name)
+            hold(connection, side)
 
 
 def call(connection: Connection, side: Side, function: str, *arguments: Any) -> tuple[Any, ...]:
@@ -129,13 +131,26 @@ def is_held(connection: Connection, side: Side) -> bool:
     return not (found and found[0])
 
 
-def _try_hold(connection: Connection, side: Side) -> bool:
+@contextmanager
+def held(connection: Connection, side: Side) -> Iterator[None]:
+    """The controller's lock of ``side`` for a while. Raises Controlled."""
+    hold(connection, side)
+    try:
+        yield
+    finally:
+        _writers, controller = locks(side)
+        with suppress(psycopg.Error):  # it goes with its session, too
+            connection.execute(sql.SQL("SELECT pg_advisory_unlock({})").format(controller))
+
+
+def hold(connection: Connection, side: Side) -> None:
+    """Have the controller's lock of ``side`` until the session ends. Raises Controlled."""
     # Writers that met a dead controller's fence have the lock shared until their transactions end.
     _writers, controller = locks(side)
     statement = sql.SQL("SELECT pg_try_advisory_lock({})").format(controller)
     for _attempt in range(10):
         found = connection.execute(statement).fetchone()
         if found and found[0]:
-            return True
+            return
         time.sleep(0.02)
-    return False
+    raise Controlled(side.schema, side.name)

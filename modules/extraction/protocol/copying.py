@@ -22,9 +22,11 @@ _NEXT = """
 SELECT tab, name, state, cursor, rows, total FROM {room}.backfill
 WHERE state <> 'done' ORDER BY state = 'waiting', tab LIMIT 1
 """
+# A plain table has no partition tree, a partitioned one no rows of its own.
 _ESTIMATE = """
-SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint
-FROM pg_partition_tree(%s::regclass) p JOIN pg_class c ON c.oid = p.relid WHERE p.isleaf
+SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class
+WHERE relkind = 'r' AND (oid = %(table)s::regclass
+    OR oid IN (SELECT relid FROM pg_partition_tree(%(table)s::regclass)))
 """
 _CHUNK = """
 SELECT {columns} FROM {table} AS t WHERE {beyond} ORDER BY {key} LIMIT {limit}
@@ -38,6 +40,9 @@ SELECT count(*), coalesce(sum({h1}), 0), coalesce(sum({h2}), 0) FROM {table} AS 
 """
 _KEPT = """
 UPDATE {room}.backfill SET state = %s, cursor = %s, rows = rows + %s, total = %s WHERE tab = %s
+"""
+_IS_THERE = """
+SELECT state = %s AND cursor IS NOT DISTINCT FROM %s FROM {room}.backfill WHERE tab = %s
 """
 _TOTALS = """
 SELECT coalesce(sum(rows), 0)::bigint, coalesce(sum(greatest(rows, total)), 0)::bigint
@@ -150,6 +155,7 @@ class Backfill:
             total = self._estimate(table)
         began = time.monotonic()
         with self.stream.at_one_moment():
+            self._check_there(state, cursor, number)
             low = tuple(cursor) if cursor else None
             rows, high = self._copy_chunk(table, low, limit)
             state = "done" if rows < limit else "copying"
@@ -174,6 +180,12 @@ class Backfill:
         self.stream.appliers[table.number].add(end, claimed, actual)
         return claimed[0], tuple(last)
 
+    def _check_there(self, state: str, cursor: list[str] | None, number: int) -> None:
+        """Raises StalePosition when the copy was gone on with, or begun anew, since we looked."""
+        statement = sql.SQL(_IS_THERE).format(room=self._room)
+        if not row(self.stream.end, statement, [state, cursor, number])[0]:
+            raise StalePosition(f"the copy of table {number} is no longer at {cursor}")
+
     def _keep(
         self, state: str, cursor: tuple[str, ...] | None, rows: int, total: int, number: int
     ) -> None:
@@ -182,7 +194,7 @@ class Backfill:
 
     def _estimate(self, table: Table) -> int:
         name = sql.Identifier(self.move.source.schema, table.name).as_string(self.stream.origin)
-        found = self.stream.origin.execute(_ESTIMATE, [name]).fetchone()
+        found = self.stream.origin.execute(_ESTIMATE, {"table": name}).fetchone()
         return int(found[0]) if found else 0
 
     def _adapt(self, pace: Pace, limit: int, took: float) -> None:

@@ -30,6 +30,16 @@ POINTS = (
     "rollback.committed",
     "rollback.closed",
     "heal.burnt",
+    "install.parted",
+    "install.attached",
+    "install.monolith",
+    "install.service",
+    "install.opened",
+    "install.begun",
+    "uninstall.parted",
+    "uninstall.removed",
+    "uninstall.monolith",
+    "uninstall.service",
 )
 
 EXIT_CODE = 137  # as after SIGKILL

@@ -3,6 +3,7 @@
     ProtocolError
     +-- Unmovable             a table that cannot be captured, or two sides that differ in structure
     +-- NotInstalled          there is nothing of the protocol in one of the two databases
+    +-- CaptureAway           capture was taken away since the copy, or never finished
     +-- StillMoved            uninstalling now would open the module's old home to writers
     +-- Controlled            another controller holds this move
     +-- NotReady              a check of the preflight failed
@@ -72,6 +73,14 @@ class NotInstalled(ProtocolError):
     def __init__(self, module: str, side: str) -> None:
         super().__init__(f"the move of {module} is not installed in the database of the {side}")
         self.module, self.side = module, side
+
+
+class CaptureAway(ProtocolError):
+    """Writes may have passed uncaptured: what was copied says nothing any more."""
+
+    def __init__(self, module: str) -> None:
+        super().__init__(f"capture of {module} has been away: nothing that was copied counts")
+        self.module = module
 
 
 class StillMoved(ProtocolError):

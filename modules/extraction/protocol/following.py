@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import psycopg
 import structlog
 
-from modules.extraction.protocol.errors import NotInstalled, StalePosition
+from modules.extraction.protocol.errors import CaptureAway, NotInstalled, StalePosition
 from modules.extraction.protocol.healing import State, heal_with
 from modules.extraction.protocol.rotating import rotate
 from modules.extraction.protocol.sides import Direction, Move, connect
@@ -25,6 +25,7 @@ FENCED = frozenset({State.CUTTING_OVER, State.ROLLING_BACK})
 # The protocol's schema, or a part of it, is not there any more.
 UNINSTALLED = (
     NotInstalled,
+    CaptureAway,
     psycopg.errors.InvalidSchemaName,
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedFunction,

@@ -20,7 +20,7 @@ class State(StrEnum):
     """All that two databases can say together."""
 
     NOT_INSTALLED = "not installed"
-    HALF_INSTALLED = "half installed"  # install() brings the rest, uninstall() takes it away
+    HALF_INSTALLED = "half installed"  # install() begins anew, uninstall() takes the rest away
     MONOLITH = "monolith"
     CUTTING_OVER = "cutting over"  # fenced, by a controller that lives
     FENCE_LEFT = "fence left behind"  # lapsed, or its controller is gone; writers already pass
@@ -55,6 +55,8 @@ class Seen:
         if self.source is None or self.target is None:
             none = self.source is None and self.target is None
             return State.NOT_INSTALLED if none else State.HALF_INSTALLED
+        if self.source.life is None or self.source.life != self.target.life:
+            return State.HALF_INSTALLED
         if self.source.owner == MONOLITH:
             if self.target.owner == SERVICE:
                 return State.NOT_CLOSED

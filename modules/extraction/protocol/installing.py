@@ -1,112 +1,107 @@
-"""Puts the protocol into both databases, and takes it out without a trace."""
+"""Puts the protocol into both databases: capture, guards, streams, and one life for both sides.
+
+Source: docs/extraction-protocol.md, *Installation*. Whatever was there before and is not whole is
+begun anew, with an empty target: between an installation and the next one writes pass uncaptured.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from uuid import UUID, uuid4
 
 import psycopg
 from psycopg import sql
 
 from modules.extraction.protocol import capturing, dry, guarding, schema, swapping
-from modules.extraction.protocol.errors import StillMoved, Unmovable
-from modules.extraction.protocol.owning import read_ownership
-from modules.extraction.protocol.sides import (
-    SERVICE,
-    Connection,
-    Direction,
-    Move,
-    Side,
-    connect,
-    row,
-)
+from modules.extraction.protocol.controlling import held
+from modules.extraction.protocol.crashpoints import crash_point
+from modules.extraction.protocol.errors import Unmovable
+from modules.extraction.protocol.sides import Connection, Direction, Move, Side, connect, row
 from modules.extraction.protocol.tables import Table, tables_of
+from modules.extraction.protocol.wholeness import (
+    check_stays,
+    check_whole,
+    is_installed,
+    is_whole,
+    part,
+)
 
 # CREATE TRIGGER waits for the table's writers, and new ones queue behind it: so it gives up soon
 # and tries again, and none of them waits longer than this.
 PATIENCE = "100ms"
 ATTEMPTS = 100
 
-_IS_THERE = "SELECT to_regclass(%s) IS NOT NULL"
-_STREAM = """
-INSERT INTO {room}.stream (name, position)
-SELECT {name}, {position} WHERE NOT EXISTS (SELECT FROM {room}.stream WHERE name = {name})
+_POSITION = "SELECT '0@' || pg_current_snapshot()"
+# All that an earlier installation has come to is nothing any more.
+_BEGIN = """
+INSERT INTO {room}.stream (name, position) VALUES ({name}, {position})
+    ON CONFLICT (name) DO UPDATE SET position = excluded.position, applied = 0, marker = NULL,
+        marker_equal = NULL, changed_at = clock_timestamp();
+UPDATE {room}.sums SET claimed_n = 0, claimed_1 = 0, claimed_2 = 0,
+    actual_n = 0, actual_1 = 0, actual_2 = 0;
+UPDATE {room}.backfill SET state = 'waiting', cursor = NULL, rows = 0, total = NULL;
+DELETE FROM {room}.scrub;
+UPDATE {room}.ownership SET life = {life}, epoch = greatest(epoch, {epoch});
+"""
+# An epoch that was heard of once must never be another's.
+_LIFT = """
+UPDATE {room}.ownership SET epoch = {epoch}
+WHERE owner = 'monolith' AND mode = 'open' AND epoch < {epoch}
 """
 _PINS = """
 CREATE OR REPLACE VIEW {room}.{pin} AS SELECT true AS pinned FROM {table};
 """
 
 
-def install(move: Move) -> None:
-    """Capture, guards and streams in both databases. Again: brings what is missing.
+def install(move: Move, *, epoch: int = 0) -> None:
+    """Capture, guards and streams in both databases, and an empty target. Where they are whole,
+    what was made since is covered, and nothing else is touched.
 
-    Raises Unmovable for tables that cannot be captured or differ between the sides, and
-    ``psycopg.errors.LockNotAvailable`` when writers never let a trigger be made.
+    ``epoch`` is the highest that anybody may know of this module: the next one is above it.
+    Raises Unmovable for tables that cannot be captured or differ between the sides, StillMoved
+    where the service has the module, Controlled, and ``psycopg.errors.LockNotAvailable`` when
+    writers never let a trigger be made.
     """
-    with ExitStack() as stack:
-        source, target = (
-            stack.enter_context(connect(side, purpose="install")) for side in move.sides
-        )
+    with both(move, "install") as (source, target):
         tables = tables_of(move, source, target)
+        if is_whole(move, source, target):
+            _cover(move, source, target, tables)
+            _lift(move, source, target, epoch)
+            return
+        epoch = max(epoch, part(move, source, target))
+        crash_point("install.parted")
         for side, connection in zip(move.sides, (source, target), strict=True):
             _build(connection, side, tables)
-        # Only now: a position must not be older than the triggers that fill the log behind it.
-        for direction in Direction:
-            origin, end = direction.ends(move)
-            log, here = (source, target) if origin.is_source else (target, source)
-            _open_stream(log, here, end, direction)
+            crash_point(f"install.{side.name}")
+        _begin(move, source, target, epoch)
 
 
-def uninstall(move: Move) -> None:
-    """Nothing of the protocol is left on either side, whatever was there.
+def cover(move: Move) -> None:
+    """Guards and pins for partitions that were made since.
 
-    Raises StillMoved while the service has the module, or somebody is swapping it.
+    Raises NotInstalled, CaptureAway, Unmovable, and ``psycopg.errors.LockNotAvailable``.
     """
+    with (
+        connect(move.source, purpose="install") as source,
+        connect(move.target, purpose="install") as target,
+    ):
+        check_whole(move, source, target)
+        _cover(move, source, target, tables_of(move, source, target))
+
+
+@contextmanager
+def both(move: Move, purpose: str) -> Iterator[tuple[Connection, Connection]]:
+    """Sessions in source and target, alone with the move. Raises Controlled."""
     with ExitStack() as stack:
-        for side in move.sides:
-            connection = stack.enter_context(connect(side, purpose="uninstall"))
-            if side.is_source and is_installed(connection, side):
-                has = read_ownership(connection, side)
-                if has.owner == SERVICE or has.mode != "open":
-                    raise StillMoved(move.module, f"{has.mode} for the {has.owner}")
-            remove(connection, side)
-
-
-def release(move: Move) -> None:
-    """Take the protocol out of the service's database only, when the module is retired there.
-
-    The monolith's guards stay until its copy is dropped: they refuse whoever still comes. Raises
-    StillMoved unless the service has the module, open.
-    """
-    with connect(move.target, purpose="release") as connection:
-        if is_installed(connection, move.target):
-            has = read_ownership(connection, move.target)
-            if has.owner != SERVICE or has.mode != "open":
-                raise StillMoved(move.module, f"{has.mode} for the {has.owner}")
-        remove(connection, move.target)
-
-
-def is_installed(connection: Connection, side: Side) -> bool:
-    """Whether ``side`` has the protocol's tables."""
-    found = connection.execute(_IS_THERE, [f'"{side.room}".pace']).fetchone()
-    return bool(found and found[0])
-
-
-def remove(connection: Connection, side: Side) -> None:
-    """Triggers off every table that has one, then the protocol's schema."""
-    rows = connection.execute(
-        "SELECT DISTINCT c.relname, c.relispartition FROM pg_trigger t "
-        "JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
-        "WHERE n.nspname = %s AND t.tgname LIKE 'ficus\\_%%' AND NOT (c.relispartition "
-        "AND t.tgname = 'ficus_capture') ORDER BY 2, 1",
-        [side.schema],
-    ).fetchall()
-    for name, is_partition in rows:
-        statement = guarding.drop_triggers(side, name, with_capture=not is_partition)
-        patiently(connection, lambda at=statement: connection.execute(at))  # type: ignore[misc]
-    room = sql.Identifier(side.room)
-    connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(room))
+        source, target = (
+            stack.enter_context(connect(side, purpose=purpose)) for side in move.sides
+        )
+        for side, connection in zip(move.sides, (source, target), strict=True):
+            stack.enter_context(held(connection, side))
+        yield source, target
 
 
 def patiently(connection: Connection, work: Callable[[], object]) -> None:
@@ -141,6 +136,7 @@ def _build(connection: Connection, side: Side, tables: tuple[Table, ...]) -> Non
             connection.execute(capturing.function(side, table))
     for table in tables:
         patiently(connection, lambda at=table: _attach(connection, side, at))  # type: ignore[misc]
+        crash_point("install.attached")
 
 
 def _know_tables(connection: Connection, side: Side, tables: tuple[Table, ...]) -> None:
@@ -169,8 +165,8 @@ def _know_tables(connection: Connection, side: Side, tables: tuple[Table, ...]) 
 def _attach(connection: Connection, side: Side, table: Table) -> None:
     connection.execute(guarding.triggers(side, table.name))
     connection.execute(capturing.trigger(side, table))
-    for part in table.partitions:
-        connection.execute(guarding.triggers(side, part))
+    for one in table.partitions:
+        connection.execute(guarding.triggers(side, one))
     # While the view stands, DROP TABLE without CASCADE is refused: a partition that maintenance
     # dropped here would not be missed there, because no trigger sees it.
     for name in (table.name, *table.partitions):
@@ -183,12 +179,49 @@ def _attach(connection: Connection, side: Side, table: Table) -> None:
         )
 
 
-def _open_stream(log: Connection, here: Connection, end: Side, direction: Direction) -> None:
-    (position,) = row(log, "SELECT '0@' || pg_current_snapshot()")
-    here.execute(
-        sql.SQL(_STREAM).format(
-            room=sql.Identifier(end.room),
-            name=sql.Literal(direction.value),
-            position=sql.Literal(position),
-        )
+def _cover(move: Move, source: Connection, target: Connection, tables: tuple[Table, ...]) -> None:
+    def work(connection: Connection, side: Side, table: Table) -> None:
+        check_stays(connection, side)
+        _attach(connection, side, table)
+
+    for side, connection in zip(move.sides, (source, target), strict=True):
+        for table in tables:
+            patiently(connection, partial(work, connection, side, table))
+
+
+def _lift(move: Move, source: Connection, target: Connection, epoch: int) -> None:
+    for side, connection in zip(move.sides, (source, target), strict=True):
+        room = sql.Identifier(side.room)
+        connection.execute(sql.SQL(_LIFT).format(room=room, epoch=sql.Literal(epoch)))
+
+
+def _begin(move: Move, source: Connection, target: Connection, epoch: int) -> None:
+    """One life for both. It is whole with the commit in the target, and that one empties it."""
+    life = uuid4()
+    # Only now: a position must not be older than the triggers that fill the log behind it.
+    forward, reverse = (row(one, _POSITION)[0] for one in (source, target))
+    with source.transaction():
+        source.execute(_beginning(Direction.REVERSE, move.source, reverse, life, epoch))
+    crash_point("install.opened")
+    with connect(move.target, purpose="install", applies=True) as applier:
+        tables = [sql.Identifier(move.target.schema, name) for name in move.tables]
+
+        def work() -> None:
+            # First the position, as an applier does: whoever read before finds another one.
+            applier.execute(_beginning(Direction.FORWARD, move.target, forward, life, epoch))
+            applier.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(tables)))
+
+        patiently(applier, work)
+    crash_point("install.begun")
+
+
+def _beginning(
+    direction: Direction, end: Side, position: str, life: UUID, epoch: int
+) -> sql.Composed:
+    return sql.SQL(_BEGIN).format(
+        room=sql.Identifier(end.room),
+        name=sql.Literal(direction.value),
+        position=sql.Literal(position),
+        life=sql.Literal(life),
+        epoch=sql.Literal(epoch),
     )

@@ -13,7 +13,7 @@ from modules.extraction.protocol.sides import Connection, Side, connect
 
 _READ = """
 SELECT owner, epoch, mode, fence_deadline, marker,
-       mode = 'fenced' AND clock_timestamp() >= fence_deadline
+       mode = 'fenced' AND clock_timestamp() >= fence_deadline, life::text
 FROM {}.ownership
 """
 
@@ -28,6 +28,7 @@ class Ownership:
     fence_deadline: datetime | None  # of the last fence
     marker: int | None  # the log's number at the last fence
     is_overdue: bool  # fenced, past its deadline by the database's own clock
+    life: str | None  # the installation's id; None: capture or guards may be missing
 
 
 def ownership(side: Side) -> Ownership:

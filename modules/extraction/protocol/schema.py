@@ -19,6 +19,7 @@ CREATE TABLE {room}.ownership (
     mode           text NOT NULL CHECK (mode IN ('open', 'fenced')),
     fence_deadline timestamptz,
     marker         bigint,              -- the log's number at the last fence
+    life           uuid,                -- of this installation, on both sides; NULL: not whole
     changed_at     timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 INSERT INTO {room}.ownership (owner, epoch, mode) VALUES ('monolith', 0, 'open');
@@ -90,7 +91,8 @@ CREATE TABLE {room}.pace (
 );
 INSERT INTO {room}.pace DEFAULT VALUES;
 
--- At a fence's marker: bring the sequences, compare, and keep the outcome.
+-- At a fence's marker: bring the sequences, compare, and keep the outcome. Sums of tables that were
+-- never copied are equal, too: nothing was sent, and nothing was done.
 CREATE FUNCTION {room}.reach(of_stream text, of_marker bigint, known json) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -98,6 +100,8 @@ DECLARE
 BEGIN
     PERFORM {room}.set_sequences(known);
     SELECT bool_and((claimed_n, claimed_1, claimed_2) = (actual_n, actual_1, actual_2))
+           AND (of_stream <> 'forward' OR NOT EXISTS
+                (SELECT FROM {room}.backfill WHERE state <> 'done'))
       INTO is_equal FROM {room}.sums WHERE stream = of_stream;
     UPDATE {room}.stream SET marker = of_marker, marker_equal = is_equal WHERE name = of_stream;
     RETURN is_equal;

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
@@ -24,6 +26,8 @@ SET jit = off; SET bytea_output = 'hex';
 _DETECT = "SELECT set_config('deadlock_timeout', '50ms', false) " + (
     "WHERE has_parameter_privilege('deadlock_timeout', 'SET')"
 )
+# A refused connection has no SQLSTATE; where the server speaks another language it counts as away.
+_NO_DATABASE = re.compile(r'database ".*" does not exist')
 _OWNER = """
 SELECT pg_get_userbyid(nspowner), pg_get_userbyid(nspowner) = current_user
 FROM pg_namespace WHERE nspname = %s
@@ -107,6 +111,22 @@ def connect(side: Side, *, purpose: str, applies: bool = False) -> Connection:
         connection.close()
         raise
     return connection
+
+
+@contextmanager
+def as_login(connection: Connection) -> Iterator[None]:
+    """For what PostgreSQL shows and allows the login alone: its other sessions. To the owner of the
+    schema, as which a session of the protocol works, their transactions do not exist.
+    """
+    (role,) = row(connection, "SELECT current_user")
+    connection.execute("SET ROLE NONE")
+    yield
+    connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+
+
+def is_missing(error: psycopg.OperationalError) -> bool:
+    """Whether there is no such database at all; in any other case it may come back."""
+    return _NO_DATABASE.search(str(error)) is not None
 
 
 def _become_owner(connection: Connection, schema: str) -> None:

@@ -23,6 +23,7 @@ from modules.extraction.protocol.positions import Position
 from modules.extraction.protocol.reading import Batch, Copied, count_waiting, read_batch
 from modules.extraction.protocol.sides import Connection, Direction, Move, connect, row
 from modules.extraction.protocol.tables import Table, read_tables
+from modules.extraction.protocol.wholeness import check_same_life
 
 BATCH_ROWS = 100_000  # of the log: what one transaction of the other side applies
 _STATE = """
@@ -52,8 +53,8 @@ class Applied:
 class Stream:
     """One direction of a move. Not safe for two threads; two of them are safe for each other.
 
-    Connects when first used. Raises NotInstalled, and ``psycopg.OperationalError`` when a side is
-    away; then close it and make another.
+    Connects when first used. Raises NotInstalled, CaptureAway, and ``psycopg.OperationalError``
+    when a side is away; then close it and make another.
     """
 
     def __init__(self, move: Move, direction: Direction, *, has_old: bool | None = None) -> None:
@@ -109,6 +110,7 @@ class Stream:
     def appliers(self) -> dict[int, Applier]:
         """One per table, by its number."""
         if not self._appliers:
+            self._check_life()
             has_old = self._has_old
             if has_old is None:
                 has_old = self.end.info.server_version >= 180000
@@ -183,12 +185,15 @@ class Stream:
         return (found[0], bool(found[1])) if found else (None, False)
 
     def unequal(self) -> tuple[str, ...]:
-        """The tables whose claimed and actual sums differ at this stream's end."""
+        """The tables whose claimed and actual sums differ at this stream's end, and those that are
+        not copied.
+        """
         sums = read_sums(self.end, self.end_side, self.direction)
+        copied = self.standing()[1].done
         return tuple(
             self.appliers[number].table.name
             for number, (claimed, actual) in sums.items()
-            if claimed != actual
+            if claimed != actual or number not in copied
         )
 
     def standing(self) -> tuple[Position, Copied]:
@@ -207,6 +212,13 @@ class Stream:
         return Position.parse(position), Copied(
             tuple(done or ()), table, tuple(cursor) if cursor else None
         )
+
+    def _check_life(self) -> None:
+        """What one installation copied must not be gone on with by the log of another."""
+        source, target = self.origin, self.end
+        if not self.origin_side.is_source:
+            source, target = target, source
+        check_same_life(self.move, source, target)
 
     def _sql(self, text: str) -> sql.Composed:
         return sql.SQL(text).format(here=sql.Identifier(self.end_side.room))

@@ -42,7 +42,7 @@ BEGIN
     -- A fence that stands already is one whose controller is gone: the caller has its lock.
     UPDATE {room}.ownership SET mode = 'fenced', epoch = epoch + 1, marker = at_marker,
            fence_deadline = clock_timestamp() + ttl, changed_at = clock_timestamp()
-     WHERE owner = {me} RETURNING epoch INTO at_epoch;
+     WHERE owner = {me} AND life IS NOT NULL RETURNING epoch INTO at_epoch;
     IF at_epoch IS NULL THEN RETURN; END IF;
     INSERT INTO {room}.log (half, id, tab, op, key, image)
     VALUES (at_marker >> {half} & 1, at_marker, 0, 'M', at_epoch, {room}.sequences());

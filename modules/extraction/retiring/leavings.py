@@ -8,8 +8,8 @@ from modules.extraction import targets
 from modules.extraction.models import Receipt
 from modules.extraction.moves import move_of
 from modules.extraction.protocol import release
-from modules.extraction.protocol.installing import is_installed
 from modules.extraction.protocol.sides import connect
+from modules.extraction.protocol.wholeness import is_installed
 from modules.extraction.retiring import crashing, looking
 from modules.extraction.retiring.archiving import PARTIAL
 from modules.extraction.retiring.manifest import digest_file

@@ -96,8 +96,13 @@ class Door:
 
     def _document(self) -> tuple[dict[str, Any], str]:
         answer = self._sent("GET", "/-/table")
-        found = answer.json()
-        return found if isinstance(found, dict) else {}, answer.headers.get("ETag", "*")
+        try:
+            found = answer.json()
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or "capabilities" not in found:
+            raise DoorAway(f"{self.url} is no front door's admin listener")
+        return found, answer.headers.get("ETag", "*")
 
     def _put(self, document: dict[str, Any], etag: str) -> bool:
         """Whether it was taken; not when somebody else was faster."""

@@ -15,6 +15,8 @@ from modules.platform.messaging.authority import install_authority
 from modules.platform.placement.installing import Awaited, own_registry
 from modules.platform.rpc import Chooser
 
+FIRST_ANSWER = 2.0  # seconds
+
 
 def install(chooser: Chooser | None = None, by: Authorities | None = None) -> None:
     """Lead calls of each movable module to whoever has its data, and leave its outbox to them.
@@ -30,7 +32,12 @@ def install(chooser: Chooser | None = None, by: Authorities | None = None) -> No
             before: object = use(port)
             there = way_to(module, instances)
             route(port, AuthorityRoute(_way_of(before), there, known))
-    install_authority(lambda module: not known.of(module).is_services)
+
+    def is_ours(module: str) -> bool:
+        known.wait(FIRST_ANSWER)  # once in a process's life: a command asks only once
+        return not known.of(module).is_services
+
+    install_authority(is_ours)
 
 
 def _way_of(stub: object) -> Callable[[Method], Callable[..., Any]]:

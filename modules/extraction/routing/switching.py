@@ -23,6 +23,8 @@ from modules.extraction.routing.watching import tell
 
 log = structlog.get_logger(__name__)
 
+# The steps of a swap after its commit point.
+DECIDED = frozenset({"committed", "granted", "closed"})
 _HAS_KEYS = "SELECT to_regclass(%s) IS NOT NULL"
 # A request that the fence refused could not take its claim of the key back, and comes again.
 _UNCLAIM = "UPDATE {} SET started_at = 'epoch' WHERE answered_at IS NULL"
@@ -39,16 +41,46 @@ class Switch:
     publish: Callable[[int], None]
     at: str  # the step after which the new side accepts writes
     to_service: bool
-    is_given: bool = False
+    is_published: bool = False
     late: list[str] = field(default_factory=list)
+    reached: str = ""
 
     def heard(self, step: str) -> None:
         """Raises DoorAway while nothing is decided yet; after that only says what is late."""
+        self.reached = step
         if step == "held":
             for door in self.doors:
                 door.hold(self.move.module)
         elif step == self.at:
             self._give()
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the commit point is passed, as far as this process was told."""
+        return self.reached in DECIDED
+
+    def has_swapped(self) -> bool:
+        """Whether it is committed. Asks the monolith's database where the answer to the commit
+        point may have been lost; raises psycopg's errors when that does not say.
+        """
+        if self.reached == "drained":
+            with connect(self.move.source, purpose="switch") as source:
+                if owned_by_service(self.move, source)[0] is self.to_service:
+                    self.reached = "committed"
+        return self.is_decided
+
+    def pass_on(self) -> int:
+        """After the commit point, where the rest has failed: write down what is so; the epoch.
+
+        Commands for a service that was not told that it has the authority stay held: it would
+        refuse them. Raises psycopg's and Django's errors.
+        """
+        with connect(self.move.source, purpose="switch") as source:
+            _, epoch = owned_by_service(self.move, source)
+        self._publish(epoch)
+        if self.reached != "committed" or not self.to_service:
+            self.late = told(self.doors, self.move.module, epoch, to_service=self.to_service)
+        return epoch
 
     def let_go(self) -> None:
         """Nothing has moved: commands go on where they went before."""
@@ -59,11 +91,15 @@ class Switch:
                 log.warning("extraction.door_late", module=self.move.module, trouble=str(error))
 
     def _give(self) -> None:
-        self.is_given = True
         epoch = read_ownership(self.source, self.move.source).epoch
         self._unclaim()
-        self.publish(epoch)
+        self._publish(epoch)
         self.late = told(self.doors, self.move.module, epoch, to_service=self.to_service)
+
+    def _publish(self, epoch: int) -> None:
+        if not self.is_published:
+            self.publish(epoch)
+            self.is_published = True
 
     def _unclaim(self) -> None:
         side = self.move.target if self.to_service else self.move.source
@@ -98,7 +134,7 @@ def told(doors: tuple[Door, ...], module: str, epoch: int, *, to_service: bool) 
 def switching(
     move: Move, by: Transition, *, reason: str, patience: float = KNOWN_WITHIN
 ) -> Iterator[Switch]:
-    """A switch for one swap. When the swap fails before anything was given, it lets go.
+    """A switch for one swap. When the swap fails before its commit point, it lets go.
 
     ``patience``: seconds in which a front door must have found an instance to send commands to.
     """
@@ -130,7 +166,7 @@ def switching(
         try:
             yield switch
         except BaseException:
-            if not switch.is_given:
+            if not switch.is_decided:
                 switch.let_go()
             raise
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from modules.extraction.analysis.judging import Judgement
 from modules.extraction.analysis.rendering import judgement_table
-from modules.extraction.guards import Guard
+from modules.extraction.guards import Guard, hints
 from modules.extraction.rendering import guard_table
 from modules.extraction.running.stages import Stage
 from modules.platform.console import Exit
@@ -96,5 +96,8 @@ def _lines(report: Ran) -> Iterator[str]:
     if report.receipt is not None:
         receipts = f"manage.py strangler log {report.module} --receipts"
         yield f"  - receipt {report.receipt}: {receipts}"
+    last = report.stages[-1] if report.stages else None
+    if last is not None and last.outcome not in GOES_ON:
+        yield from (f"  - {line}" for line in hints(last.guards))
     if report.next_step:
         yield f"Next: {report.next_step}"

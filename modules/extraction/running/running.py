@@ -233,10 +233,12 @@ class _Run:
         failed = [f"{one.name}: {one.have}" for one in report.guards if not one.passes]
         for line in report.did:
             self._scene.say(line)
+        left = (report.unfinished,) if report.unfinished else report.did[-1:]
+        done = Outcome.DIFFERENCES if report.unfinished else Outcome.DONE
         return Ended(
             stage=stage,
-            outcome=Outcome.REFUSED if failed else Outcome.DONE,
-            words="; ".join(failed or report.did[-1:]),
+            outcome=Outcome.REFUSED if failed else done,
+            words="; ".join(failed or left),
             guards=report.guards,
         )
 

@@ -15,6 +15,7 @@ import structlog
 from django.conf import settings
 
 from modules.platform.hosting.secrets import secret_file
+from modules.platform.messaging.authority import hosted
 from modules.platform.placement.metrics import DOORS
 from modules.platform.placement.placed import Placed
 
@@ -32,8 +33,9 @@ TRIES = 5  # when others change its document at the same time
 class Standing:
     """What one front door does with a module's requests.
 
-    ``follows``: as the table says. Otherwise ``trouble`` is one line for people. ``phase`` is empty
-    and ``is_known`` false where the door could not be asked.
+    ``follows``: as the table says, or where the data is a service's own, as the authority stands.
+    Otherwise ``trouble`` is one line for people. ``phase`` is empty and ``is_known`` false where
+    the door could not be asked.
     """
 
     door: str
@@ -46,6 +48,11 @@ class Standing:
     @property
     def is_known(self) -> bool:
         return bool(self.phase)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether placing has the say there."""
+        return self.phase not in AUTHORITY_THERE
 
 
 class DoorAway(Exception):
@@ -78,7 +85,7 @@ class Door:
             with self._client() as client:
                 for _ in range(TRIES):
                     standing, etag, wanted = self._asked(client, module, placed)
-                    if standing.follows or standing.phase in AUTHORITY_THERE:
+                    if standing.follows or not standing.is_ours or not hosted(module):
                         return standing
                     self._tell(client, module, etag, wanted)
                 raise DoorAway(f"{self.url} is changed all the time")
@@ -102,7 +109,7 @@ class Door:
         share = found.get("percent", 0) if phase == CANARY else 0
         standing = Standing(
             door=self.url,
-            follows=phase not in AUTHORITY_THERE and share == wanted.percent,
+            follows=_is_right(module, phase, share, wanted),
             phase=phase,
             percent=share,
             service=found.get("service") or "",
@@ -140,6 +147,15 @@ class Door:
     def _away(self, module: str, trouble: str) -> Standing:
         DOORS.labels(module, self.url).set(False)
         return Standing(door=self.url, follows=False, trouble=trouble)
+
+
+def _is_right(module: str, phase: str, share: int, wanted: Placed) -> bool:
+    """Whether a door does what it should: the table's share while the module's data is here, all to
+    the service while it is there.
+    """
+    if phase in AUTHORITY_THERE or not hosted(module):
+        return (phase in AUTHORITY_THERE) is not hosted(module)
+    return share == wanted.percent
 
 
 def _refusal(answer: httpx.Response) -> str:

@@ -53,7 +53,7 @@ BATCHES = Counter(
 )
 DOORS = Gauge(
     "ficus_placement_front_door_follows",
-    "1 when the front door divides a module's requests as the table says",
+    "1 when the front door sends a module's requests as the table says, or whoever has its data",
     ["module", "door"],
     multiprocess_mode="mostrecent",
 )

@@ -31,7 +31,8 @@ def overview_table(report: Overview) -> Table:
         counts = (str(one.revision), str(one.instances))
         last = f"{one.changed_at:%Y-%m-%d %H:%M:%S}, {one.actor}: " if one.changed_at else ""
         said = (_doors_text(one.doors), last + one.reason, one.trouble)
-        found.add_row(one.module, f"{one.percent} %", *counts, *said)
+        share = "all, with its data" if one.data_is_there else f"{one.percent} %"
+        found.add_row(one.module, share, *counts, *said)
     return found
 
 
@@ -59,4 +60,5 @@ def _doors_text(standings: Iterable[Standing]) -> str:
 def _door_text(one: Standing) -> str:
     if one.trouble:
         return "away"
-    return f"{one.phase} {one.percent} %" + ("" if one.follows else ", differs")
+    share = f" {one.percent} %" if one.is_ours else ""
+    return f"{one.phase}{share}" + ("" if one.follows else ", differs")

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.conf import settings
 
 from modules.platform.discovery import Role, registry
+from modules.platform.messaging.authority import hosted
 from modules.platform.placement import table
 from modules.platform.placement.doors import Door, Standing, doors
 from modules.platform.placement.errors import NoSuchModule, NotExtractable
@@ -21,6 +22,7 @@ from modules.platform.placement.table import Entry
 class Shown:
     """One module. ``instances``: live ones that work on this host's data. ``silent_since``: when
     the service's workers had last been silent for too long; None while they answer.
+    ``data_is_there``: an extraction has given the service the data, and so all of the work.
     """
 
     module: str
@@ -32,6 +34,7 @@ class Shown:
     instances: int
     silent_since: datetime | None
     doors: tuple[Standing, ...]
+    data_is_there: bool = False
 
     @property
     def trouble(self) -> str:
@@ -85,4 +88,5 @@ def _shown(module: str, entry: Entry | None, instances: int, asked: tuple[Door, 
         instances=instances,
         silent_since=entry.silent_since if entry else None,
         doors=tuple(door.standing(module, placed) for door in asked),
+        data_is_there=not hosted(module),
     )

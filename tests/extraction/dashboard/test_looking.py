@@ -41,7 +41,7 @@ def test_dry_run_shows_what_the_command_line_says(mover: Client) -> None:
 def test_failed_guard_leaves_nothing_to_confirm(mover: Client) -> None:
     """shipping has no host: the table says so, and there is no form."""
     page = seen(mover, "create", module="shipping")
-    assert "host no yes NO" in text_of(page)
+    assert "host no see docs/extraction-runbook.md#host yes NO" in text_of(page)
     assert "create shipping: it is refused (host); nothing changed" in text_of(page)
     assert 'id="confirm"' not in page
 

@@ -6,8 +6,11 @@ import logging
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.test import Client
 
+from modules.accounts.bootstrap import bootstrap as make_roles
+from modules.accounts.models import User
 from modules.extraction.dashboard.buttons import Kind, may
 from modules.extraction.dashboard.records import Press
 from modules.extraction.models import Step
@@ -77,6 +80,31 @@ def test_permissions_are_those_of_the_table() -> None:
 
     known = Permission.objects.filter(content_type__app_label="extraction")
     assert {str(one).partition(".")[2] for one in Kind} <= {row.codename for row in known}
+
+
+@pytest.mark.parametrize(
+    ("role", "looks", "moves", "retires"),
+    [
+        ("extraction-viewer", True, False, False),
+        ("extraction-operator", True, True, True),
+        ("payment-manager", False, False, False),
+    ],
+)
+def test_roles_of_bootstrap(
+    log_in: LogIn, role: str, looks: bool, moves: bool, retires: bool
+) -> None:
+    """Who is given the role needs no permission by hand; those of a module give none here."""
+    make_roles()
+    client = log_in("rob")
+    user = User.objects.get(email="rob@shop.test")
+    user.groups.add(Group.objects.get(name=role))
+    user = User.objects.get(pk=user.pk)  # permissions are kept with the first question
+    assert [may(user, one) for one in (Kind.LOOK, Kind.MOVE, Kind.RETIRE)] == [
+        *(looks, moves, retires)
+    ]
+    assert client.get(HOME).status_code == (200 if looks else 403)
+    assert client.get(of_verb("create")).status_code == (200 if moves else 403)
+    assert client.get("/admin/extraction/step/").status_code == (200 if looks else 403)
 
 
 def test_nobody_may_anything_by_default() -> None:

@@ -1,6 +1,7 @@
 """One process of a move, to be killed or stopped: ``actor VERB SOURCE_URL TARGET_URL [ARGUMENT]``.
 
-    cutover rollback apply reverse backfill heal the protocol's own, once
+    cutover rollback apply reverse backfill heal install uninstall
+                                               the protocol's own, once
     follow                                     both streams and the watch, until killed
     write LEDGER                               writers, until the ledger's `.stop` appears
     stale SIDE                                 sessions prepared before a swap, used after it
@@ -29,7 +30,9 @@ from modules.extraction.protocol import (
     crashpoints,
     cutover,
     heal,
+    install,
     rollback,
+    uninstall,
 )
 from modules.extraction.protocol.following import watch_fences
 from tests.extraction.protocol import stale, writing
@@ -53,8 +56,8 @@ def main(verb: str, source: str, target: str, argument: str = "") -> None:
         case "backfill":
             with Backfill(move) as backfill:
                 _say(rows=backfill.run(seconds=30).done_rows)
-        case "heal":
-            heal(move)
+        case "heal" | "install" | "uninstall":
+            {"heal": heal, "install": install, "uninstall": uninstall}[verb](move)
         case "follow":
             _follow(move)
         case "write":

@@ -131,6 +131,21 @@ def test_a_copy_resumes_after_every_step_and_repeats_nothing(pair: Pair) -> None
     assert scrub(pair.move, chunk_rows=30).count == 0
 
 
+def test_progress_knows_how_much_there_is(pair: Pair) -> None:
+    """By PostgreSQL's estimate, of plain and of partitioned tables: an ETA is made of it."""
+    install(pair.move)
+    tune(pair.move, chunk_rows=10)
+    pair.source.execute("ANALYZE till.account, till.entry, till.note")
+    for table in ("account", "entry", "note"):
+        (rows,) = pair.source.execute(f"SELECT count(*) FROM till.{table}").fetchone() or (0,)  # noqa: S608
+        with Backfill(pair.move) as backfill:
+            while (progress := backfill.step()).table == table:
+                pass
+        copied = "SELECT total FROM till_move.backfill WHERE name = %s"
+        assert pair.target.execute(copied, [table]).fetchone() == (rows,)
+    assert progress.total_rows >= progress.done_rows > 0
+
+
 def test_tables_that_cannot_be_captured_are_named_with_their_reason(pair: Pair) -> None:
     """No key, a key whose text depends on the session, another structure on the other side."""
     pair.source.execute(

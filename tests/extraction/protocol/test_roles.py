@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +12,9 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from modules.extraction.protocol import cutover, rollback, uninstall
+from modules.extraction.protocol import cutover, preflight, rollback, uninstall
+from modules.extraction.protocol.checking import OLD_TRANSACTION
+from modules.extraction.protocol.controlling import Controller
 from tests.extraction.protocol.conftest import Pair
 
 GIVE = """
@@ -26,6 +29,7 @@ ALTER TABLE till.account OWNER TO {owner}; ALTER TABLE till.note OWNER TO {owner
 ALTER TABLE till.entry OWNER TO {owner}; ALTER TABLE till.entry_1 OWNER TO {owner};
 ALTER TABLE till.entry_2 OWNER TO {owner};
 """
+OPEN = "open transactions of the module"
 TAKE = """
 REVOKE ALL ON PARAMETER session_replication_role FROM {login};
 DROP ROLE {login}; DROP ROLE {owner};
@@ -68,3 +72,28 @@ def test_the_protocol_needs_one_grant_and_the_owners_role(owned: Pair) -> None:
     rollback(owned.move)
     assert owned.same()
     uninstall(owned.move)
+
+
+def test_transactions_of_the_same_login_are_seen_and_ended(owned: Pair) -> None:
+    """The application's sessions have the login of the controller, and work as the owner too."""
+    owned.ready()
+    side = owned.move.source
+    owner = owned.source.execute("SELECT current_user").fetchone()
+    assert owner is not None
+    with psycopg.connect(side.url, options=f"-c role={owner[0]}") as application:
+        application.execute("SELECT 1 FROM till.account WHERE id = 1 FOR UPDATE")
+        time.sleep(OLD_TRANSACTION.total_seconds() * 1.5)
+        assert _idle(owned) == (False, "1")
+        with Controller(owned.move) as controller:
+            now = owned.source.execute("SELECT clock_timestamp()").fetchone()
+            assert now is not None
+            assert controller.end_lock_holders(side, now[0]) == 1
+        with pytest.raises(psycopg.OperationalError):
+            application.execute("SELECT 1")
+    assert _idle(owned) == (True, "none")
+
+
+def _idle(pair: Pair) -> tuple[bool, str]:
+    """Whether that condition of a cutover is met, and the first word of what it has."""
+    (found,) = [one for one in preflight(pair.move) if one.name == OPEN]
+    return found.ok, found.have.partition(",")[0]
