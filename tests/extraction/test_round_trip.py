@@ -115,7 +115,7 @@ def _cutover_is_guarded() -> None:
 
 
 def _partitions_are_made_of_late() -> None:
-    """Since the last look of a watch: a dry run says so, the cutover that follows makes them too."""
+    """Since the last look of a watch: a dry run says so, the cutover then makes them too."""
     monolith_rows("SELECT bus_make_partitions(1000000, 5)")
     code, report = told("cutover", "payment", "--dry-run")
     failed = [one["name"] for one in report["guards"] if not one["passes"]]
