@@ -9,7 +9,7 @@ DEBIAN := chromium=chromium nginx=nginx haproxy=haproxy wrk=wrk node=nodejs npm=
 # The hosts of one module that the repository ships.
 HOSTS := payment notification
 
-.PHONY: help up test check format bench extraction compiled clean debian requirements env-example
+.PHONY: help up test retired check format bench extraction compiled clean debian requirements env-example
 
 help:  ## List what make can do.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -20,6 +20,10 @@ up: $(VENV)/.installed  ## Set everything up and run the shop; Ctrl-C stops all 
 # Three at a time on two cores: tests that start processes wait for them a third of the time.
 test: $(VENV)/.installed-dev  ## Set everything up and run the whole test suite.
 	@exec $(PY) -m pytest -n 3 --dist loadgroup $(ARGS)
+
+retired: $(VENV)/.installed-dev  ## Run the other modules' tests with payment retired, not to be imported.
+	@RETIRED_MODULES=payment exec $(PY) -m pytest -n 3 --dist loadgroup -p tests.retired \
+	  tests/api tests/contracts tests/modules $(ARGS)
 
 check: $(VENV)/.installed-dev  ## Lint, types, boundaries, migrations, generated files.
 	$(VENV)/bin/ruff format --check .

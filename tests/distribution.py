@@ -8,6 +8,7 @@ which pytest 9.2 makes anew: there it changes nothing, without a word.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -38,6 +39,13 @@ def unit_of(nodeid: str) -> str:
 
 class Together(LoadScopeScheduling):
     """Hands out whole units."""
+
+    def add_node_collection(self, node: Any, collection: list[str]) -> None:
+        """Raises UsageError: of several tests with one id it would run one, without a word."""
+        twice = sorted(one for one, times in Counter(collection).items() if times > 1)
+        if twice:
+            raise pytest.UsageError(f"several tests have the same id: {', '.join(twice)}")
+        super().add_node_collection(node, collection)
 
     def _split_scope(self, nodeid: str) -> str:
         return unit_of(nodeid)

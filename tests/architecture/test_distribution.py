@@ -71,6 +71,15 @@ def test_what_shares_a_fixture_runs_on_one_worker(
     assert second & {*apart}
 
 
+def test_tests_with_one_id_are_refused(
+    pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """xdist would run one of them, and call it all."""
+    monkeypatch.setattr(pytestconfig.option, "tx", ["popen", "popen"])
+    with pytest.raises(pytest.UsageError, match=r"have the same id: tests/one\.py::test$"):
+        distributed(pytestconfig, [f"tests/{file}.py::test" for file in ("one", "two", "one")])
+
+
 def test_files_with_fixtures_of_their_own_are_not_divided() -> None:
     """Else both workers would make them."""
     found = {

@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
 from modules.accounts import passes
@@ -23,11 +24,15 @@ PAGE = "/admin/payment/payment/"
 
 def staff(*permissions: str, **more: Any) -> User:
     user = User.objects.create_user("ops@shop.example", None, is_staff=True, **more)
-    for name in permissions:
-        app, _, codename = name.partition(".")
-        found = Permission.objects.get(content_type__app_label=app, codename=codename)
-        user.user_permissions.add(found)
+    user.user_permissions.add(*map(permission, permissions))
     return User.objects.get(pk=user.pk)
+
+
+def permission(name: str) -> Permission:
+    """A shop keeps the permissions of a module that is not composed any more."""
+    app, _, codename = name.partition(".")
+    of, _ = ContentType.objects.get_or_create(app_label=app, model=codename.partition("_")[2])
+    return Permission.objects.get_or_create(content_type=of, codename=codename)[0]
 
 
 def told(token: str, host: str = "payment") -> Pass:
@@ -58,7 +63,7 @@ def test_roles_count() -> None:
     """Permissions of groups are permissions."""
     user = staff()
     group = Group.objects.create(name="payment-clerks")
-    group.permissions.add(Permission.objects.get(codename="view_payment"))
+    group.permissions.add(permission("payment.view_payment"))
     user.groups.add(group)
     assert told(given(User.objects.get(pk=user.pk))).permissions == ("payment.view_payment",)
 
