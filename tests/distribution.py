@@ -15,7 +15,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 ONE_SHOP = "tests/e2e/"  # all tests below it share the shop
-# Beginnings of paths where each file is a unit: its processes are of the file.
+# Beginnings of paths where each file is a unit: its processes, or keys in Redis, are of the file.
 FILES = (
     "tests/docs/test_proxy_docs.py",
     "tests/extracted/",
@@ -24,6 +24,7 @@ FILES = (
     "tests/platform/grpc_calls/test_processes.py",
     "tests/platform/messaging/test_processes.py",
     "tests/platform/placement/",
+    "tests/platform/rpc/test_switches.py",
     "tests/proxy/",
     "tests/shop/test_journey.py",
 )
