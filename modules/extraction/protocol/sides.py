@@ -120,8 +120,10 @@ def as_login(connection: Connection) -> Iterator[None]:
     """
     (role,) = row(connection, "SELECT current_user")
     connection.execute("SET ROLE NONE")
-    yield
-    connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+    try:
+        yield
+    finally:
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
 
 
 def is_missing(error: psycopg.OperationalError) -> bool:
