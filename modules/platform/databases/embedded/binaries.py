@@ -4,7 +4,6 @@ A virtual environment below a 0700 home is closed to the user that runs PostgreS
 the wheel's 38 MB the server needs 20; they are copied once per version of the wheel.
 """
 
-import errno
 import importlib.metadata
 import importlib.util
 import os
@@ -62,20 +61,20 @@ def _runs(folder: Path, account: Account) -> bool:
     """Try it: this covers modes, ACLs, mounts without exec and a foreign processor at once."""
     try:
         done = subprocess.run(  # noqa: S603 - our own wheel's program
-            [folder / POSTGRES_PROGRAMS / "postgres", "--version"],
+            processes.as_account(
+                [str(folder / POSTGRES_PROGRAMS / "postgres"), "--version"], account
+            ),
             cwd="/",
             env=processes.ENVIRONMENT,
             capture_output=True,
             timeout=10,
             check=False,
-            **processes.identity(account),
         )
-    except OSError as error:
-        if error.errno in (errno.EPERM, errno.EINVAL):  # no CAP_SETUID, or one uid is all there is
-            raise NoAccount(reason=f"cannot become uid {account.uid} ({error.strerror})") from error
+    except (OSError, subprocess.TimeoutExpired):
         return False
-    except subprocess.TimeoutExpired:
-        return False
+    if done.returncode == os.EX_NOPERM:  # no CAP_SETUID, or one uid is all there is
+        reason = done.stderr.decode(errors="replace")
+        raise NoAccount(reason=f"cannot become uid {account.uid} ({reason})")
     return done.returncode == 0
 
 

@@ -4,11 +4,11 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
 
 from modules.platform.databases.embedded import locks, logs
 from modules.platform.databases.embedded.accounts import Account
@@ -16,6 +16,18 @@ from modules.platform.databases.embedded.errors import ServerDidNotStop
 
 # Nothing of the caller's environment: PGDATA, LD_PRELOAD or a locale must not reach the server.
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+# Popen changes the user by a fork, whose child first runs the fork hooks of whatever libraries the
+# caller has loaded; those of gRPC can kill it. Without it Popen does not fork in that sense.
+_BECOME = f"""
+import os, sys
+gid, uid, *program = sys.argv[1:]
+try:
+    os.setgroups([]), os.setgid(int(gid)), os.setuid(int(uid))
+except OSError as error:
+    sys.stderr.write(error.strerror)
+    sys.exit({os.EX_NOPERM})
+os.execv(program[0], program)
+"""
 LAST_RESORT = 5.0  # seconds for the kernel to take down what SIGKILL hit
 
 
@@ -42,7 +54,7 @@ def spawn(
     output = logs.open_append(log)
     try:
         return subprocess.Popen(  # noqa: S603 - programs of our wheels, no shell
-            argv,
+            as_account(argv, account),
             cwd=cwd,
             env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
@@ -51,25 +63,19 @@ def spawn(
             pass_fds=keep,
             start_new_session=True,
             umask=0o077,
-            **identity(account),
         )
     finally:
         os.close(output)
 
 
-class Identity(TypedDict, total=False):
-    """The part of Popen's arguments that changes the user; empty to stay who we are."""
-
-    user: int
-    group: int
-    extra_groups: list[int]
-
-
-def identity(account: Account | None) -> Identity:
-    """Popen's arguments that make a child run as this account."""
+def as_account(argv: Sequence[str], account: Account | None) -> list[str]:
+    """The command line that runs `argv` as this account. Where that is not allowed it ends with
+    EX_NOPERM, and the reason on standard error.
+    """
     if account is None or not account.switch:
-        return {}
-    return {"user": account.uid, "group": account.gid, "extra_groups": []}
+        return list(argv)
+    user = str(account.gid), str(account.uid)
+    return [sys.executable, "-I", "-S", "-c", _BECOME, *user, *argv]
 
 
 def let_go(process: subprocess.Popen[bytes]) -> int:
