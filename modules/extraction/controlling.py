@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +25,9 @@ from modules.platform.databases.roles import login
 log = structlog.get_logger(__name__)
 
 ALIAS = "extraction"
+# A watch puts right what it finds, by itself and in an instant: nobody is refused for that.
+MENDING, MENDS_WITHIN = "doctor", 10.0  # seconds
+LOOK = 0.1  # seconds between two tries
 _TRY = "SELECT pg_try_advisory_lock(hashtext('ficus.extraction'), hashtext(%s))"
 # The two keys of an advisory lock stand as unsigned numbers in classid and objid.
 _HELD = """
@@ -39,11 +43,16 @@ _FREE = "SELECT pg_advisory_unlock(hashtext('ficus.extraction'), hashtext(%s))"
 def controlling(module: str, verb: str) -> Iterator[None]:
     """Be the one controller of ``module`` for a while.
 
-    Raises ControllerBusy, which names the other one, and psycopg's errors.
+    Waits for a ``doctor`` who is at it. Raises ControllerBusy, which names the other one, and
+    psycopg's errors.
     """
     with login(ALIAS) as connection:
-        if not _taken(connection, module):
-            raise busy(module)
+        until = time.monotonic() + MENDS_WITHIN
+        while not _taken(connection, module):
+            other = busy(module)
+            if verb == MENDING or other.verb != MENDING or time.monotonic() > until:
+                raise other
+            time.sleep(LOOK)
         try:
             _sign(module, verb)
             yield

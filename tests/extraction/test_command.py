@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from modules.extraction import standings, targets
 from modules.extraction.controlling import controlling
+from modules.extraction.errors import ControllerBusy
 from modules.extraction.models import Capability, Step
 from modules.extraction.phases import Phase, Standing
 from modules.platform.databases.roles import login
@@ -113,6 +116,27 @@ def test_second_controller(verb: str) -> None:
     assert "is at payment with `backfill` since 20" in err
     assert status["busy"]["verb"] == "backfill"
     assert told("status", "payment")[1]["modules"][0]["busy"] is None
+
+
+def test_a_doctor_is_waited_for() -> None:
+    """A watch puts right what it finds, unasked: that is nobody's work to stand in the way of."""
+    mending, over = threading.Event(), threading.Event()
+
+    def mend() -> None:
+        with controlling("payment", "doctor"):
+            mending.set()
+            over.wait(5)
+        connections.close_all()
+
+    doctor = threading.Thread(target=mend)
+    doctor.start()
+    assert mending.wait(5)
+    with pytest.raises(ControllerBusy), controlling("payment", "doctor"):
+        pass  # a second one has nothing to add
+    threading.Timer(0.3, over.set).start()
+    with controlling("payment", "create"):
+        assert over.is_set()
+    doctor.join(5)
 
 
 def test_controller_that_died_holds_nothing() -> None:
