@@ -15,7 +15,15 @@ from modules.extraction.drilling.faults import Fault, How, Who
 from modules.extraction.drilling.ledger import Ledger
 from modules.extraction.drilling.processes import Actor, Ended, Nursery
 from modules.extraction.drilling.reports import Tried
-from modules.extraction.protocol import Direction, Move, State, Stream, compare, heal
+from modules.extraction.protocol import (
+    Direction,
+    Move,
+    NotYetGranted,
+    State,
+    Stream,
+    compare,
+    heal,
+)
 from modules.extraction.protocol.draining import catch_up
 from modules.extraction.protocol.healing import look
 from modules.extraction.protocol.owning import ownership
@@ -221,7 +229,7 @@ class Rounds:
         def mended() -> bool:
             try:
                 return heal(self.move).now in REST
-            except psycopg.OperationalError:
+            except (psycopg.OperationalError, NotYetGranted):
                 return False
 
         self._until(mended)

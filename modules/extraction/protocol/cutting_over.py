@@ -15,10 +15,12 @@ from math import inf
 import psycopg
 
 from modules.extraction.protocol.checking import preflight
-from modules.extraction.protocol.controlling import FENCE_ATTEMPTS, TTL, Controller
+from modules.extraction.protocol.controlling import FENCE_ATTEMPTS, TTL, Controller, call
 from modules.extraction.protocol.crashpoints import crash_point
-from modules.extraction.protocol.draining import be_quick, catch_up, drain
+from modules.extraction.protocol.draining import be_quick, catch_up, drained
 from modules.extraction.protocol.errors import NotReady, NotYetGranted, SwapRefused
+from modules.extraction.protocol.flushing import flush
+from modules.extraction.protocol.granting import grant
 from modules.extraction.protocol.owning import read_ownership
 from modules.extraction.protocol.receipts import Swapped, SwapReceipt, write_receipt
 from modules.extraction.protocol.sides import SERVICE, Direction, Move
@@ -59,12 +61,12 @@ class _Cutover:
         self._step("held")
         self._clear()
         catch_up(self._stream, by=by)
+        flush(self._stream.end)  # so what a crash can take is in the log, and not in the copy
         be_quick(self._stream, ttl)
         asked = time.monotonic()
         epoch, marker = self._control.fence(self._move.source, ttl, attempts, by=by)
         fenced = time.monotonic()
-        committed_at = self._decide(epoch, marker, until=min(by, fenced + ttl.total_seconds()))
-        self._grant(epoch)
+        committed_at = self._swap(epoch, marker, until=min(by, fenced + ttl.total_seconds()))
         at = Swapped(asked, fenced, time.monotonic())
         self._step("granted")
         self._control.end_lock_holders(self._move.source, committed_at)
@@ -84,16 +86,27 @@ class _Cutover:
         if has.mode == "fenced":
             self._control.call(self._move.source, "unfence", has.epoch, 0)
 
-    def _decide(self, epoch: int, marker: int, *, until: float) -> datetime:
+    def _swap(self, epoch: int, marker: int, *, until: float) -> datetime:
+        committed_at: datetime | None = None
         try:
             self._step("fenced")
-            drain(self._stream, marker, until=until)
-            self._step("drained")
-            committed_at = self._commit(epoch, marker, until=until)
+            # The last changes, and the word that lets the service write, are one commit there: it
+            # comes after the commit point, and so waits for the disk in the pause once, not twice.
+            with drained(self._stream, marker, until=until):
+                self._step("drained")
+                committed_at = self._commit(epoch, marker, until=until)
+                self._step("committed")
+                call(self._stream.end, self._move.target, "learn", SERVICE, epoch, marker)
+        except psycopg.Error:
+            if committed_at is None:
+                self._reopen(epoch)
+                raise
+            self._stream.close()  # its session may be gone; it opens another
+            self._grant(epoch, marker)
         except BaseException:
-            self._reopen(epoch)
+            if committed_at is None:
+                self._reopen(epoch)
             raise
-        self._step("committed")
         return committed_at
 
     def _commit(self, epoch: int, marker: int, *, until: float) -> datetime:
@@ -111,15 +124,15 @@ class _Cutover:
         with suppress(psycopg.Error):
             self._control.call(self._move.source, "unfence", epoch, 0)
 
-    def _grant(self, epoch: int) -> None:
+    def _grant(self, epoch: int, marker: int) -> None:
         until = time.monotonic() + GRANT_SECONDS
         while True:
             try:
                 if self._control.target.closed:
                     self._control.reconnect_target()
-                self._control.call(self._move.target, "learn", SERVICE, epoch)
+                grant(self._move, self._control.target, epoch=epoch, marker=marker)
                 return
-            except psycopg.Error as error:
+            except (psycopg.Error, NotYetGranted) as error:
                 if time.monotonic() > until:
                     raise NotYetGranted(self._move.module, epoch) from error
                 time.sleep(0.05)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from math import inf
 
@@ -12,6 +13,7 @@ import psycopg
 from modules.extraction.protocol.errors import Diverged, NotDrained, StalePosition, TimeIsUp
 from modules.extraction.protocol.streams import Stream
 
+IDLE = 100  # milliseconds: a controller that works lets no session of its own idle for as long
 SMALL = 500  # rows that may wait when the fence comes: some milliseconds of applying
 
 
@@ -41,15 +43,34 @@ def catch_up(stream: Stream, *, seconds: float = 30.0, by: float = inf) -> int:
 
 
 def be_quick(stream: Stream, ttl: timedelta) -> None:
-    """Wait for no lock longer than most of the fence's time, from here on.
+    """Wait for no lock longer than most of the fence's time, from here on; and let PostgreSQL end
+    this session if it does nothing for as long in a transaction.
 
     An applier that was stopped in its transaction holds the position's row.
     """
-    stream.end.execute(f"SET lock_timeout = {max(1, int(ttl.total_seconds() * 800))}")
+    limit = max(1, int(ttl.total_seconds() * 800))
+    stream.end.execute(
+        f"SET lock_timeout = {limit}; SET idle_in_transaction_session_timeout = {max(IDLE, limit)}"
+    )
 
 
-def drain(stream: Stream, marker: int, *, until: float) -> None:
-    """Apply up to and with ``marker``, before the monotonic time ``until``.
+@contextmanager
+def drained(stream: Stream, marker: int, *, until: float) -> Iterator[None]:
+    """A transaction at the end that has applied all up to ``marker``; it commits with the block,
+    after a commit at the origin that waits for the disk. Raises NotDrained, Diverged.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(stream.end.transaction())
+        except psycopg.Error as error:
+            raise NotDrained(stream.move.module, str(error).strip()) from error
+        drain(stream, marker, until=until, flushes=False)
+        yield
+
+
+def drain(stream: Stream, marker: int, *, until: float, flushes: bool = True) -> None:
+    """Apply up to and with ``marker``, before the monotonic time ``until``. ``flushes`` is that of
+    ``apply_once``.
 
     Raises NotDrained, also when a side is away, and Diverged when the sums differ at the marker.
     """
@@ -57,7 +78,7 @@ def drain(stream: Stream, marker: int, *, until: float) -> None:
     try:
         while True:
             with suppress(StalePosition):
-                stream.apply_once()
+                stream.apply_once(flushes=flushes)
             at, equal = stream.reached
             if at != marker:  # another applier may have been first
                 at, equal = stream.marker()

@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 import psycopg
 import structlog
 
-from modules.extraction.protocol.errors import CaptureAway, NotInstalled, StalePosition
+from modules.extraction.protocol.errors import (
+    CaptureAway,
+    NotInstalled,
+    NotYetGranted,
+    StalePosition,
+)
 from modules.extraction.protocol.healing import State, heal_with
 from modules.extraction.protocol.rotating import rotate
 from modules.extraction.protocol.sides import Direction, Move, connect
@@ -85,7 +90,7 @@ def watch_fences(move: Move, stop: threading.Event, *, every: float = HEAL) -> l
     while not stop.is_set():
         try:
             _heal_until(stop, move, every, healed)
-        except psycopg.OperationalError:
+        except (psycopg.OperationalError, NotYetGranted):
             stop.wait(AWAY)
         except UNINSTALLED:
             break

@@ -12,6 +12,7 @@ from enum import StrEnum
 from modules.extraction.protocol.controlling import call, is_held
 from modules.extraction.protocol.crashpoints import crash_point
 from modules.extraction.protocol.errors import NotInstalled
+from modules.extraction.protocol.granting import grant, tell
 from modules.extraction.protocol.owning import Ownership, read_ownership
 from modules.extraction.protocol.sides import MONOLITH, SERVICE, Connection, Move, connect
 
@@ -71,7 +72,8 @@ class Seen:
 def heal(move: Move) -> Healed:
     """Finish or take back what a dead or stopped controller left; say what it was.
 
-    Raises ``psycopg.OperationalError`` when a side is away: what cannot be known is not touched.
+    Raises ``psycopg.OperationalError`` when a side is away: what cannot be known is not touched;
+    NotYetGranted when the service lacks what it has to open with, and cannot get it now.
     """
     with (
         connect(move.source, purpose="heal") as source,
@@ -105,9 +107,9 @@ def reopen_service(move: Move, source: Connection, target: Connection) -> bool:
     crash_point("heal.burnt")
     if epoch is None:
         has = read_ownership(source, move.source)
-        call(target, move.target, "learn", has.owner, has.epoch)
+        tell(move, target, has.owner, has.epoch)
         return False
-    call(target, move.target, "learn", SERVICE, epoch)
+    tell(move, target, SERVICE, epoch)
     return True
 
 
@@ -119,17 +121,24 @@ def _mend(move: Move, seen: Seen, source: Connection, target: Connection) -> tup
             call(source, move.source, "unfence", seen.source.epoch, 0)
             return ("opened the monolith's fence",)
         case State.NOT_GRANTED:
-            call(target, move.target, "learn", SERVICE, seen.source.epoch)
-            return ("told the service that it has the module",)
+            return _granted(move, seen.source, target)
         case State.SERVICE_FENCE_LEFT:
             if reopen_service(move, source, target):
                 return ("made the swap impossible", "opened the service's fence")
             return ("told the service that the module is back in the monolith",)
         case State.NOT_CLOSED:
-            call(target, move.target, "learn", MONOLITH, seen.source.epoch)
+            tell(move, target, MONOLITH, seen.source.epoch)
             return ("told the service that the module is back in the monolith",)
         case _:
             return ()
+
+
+def _granted(move: Move, has: Ownership, target: Connection) -> tuple[str, ...]:
+    told = "told the service that it has the module"
+    assert has.marker is not None  # noqa: S101 - what was given was fenced
+    if grant(move, target, epoch=has.epoch, marker=has.marker):
+        return "brought the service its last changes", told
+    return (told,)
 
 
 def _fenced(has: Ownership, is_held: bool, left: State, live: State, rest: State) -> State:

@@ -17,7 +17,8 @@ from modules.extraction.protocol.tables import Table
 
 _READ = """
 WITH moment AS MATERIALIZED (
-    SELECT coalesce(%(upto)s::pg_snapshot, pg_current_snapshot()) AS upto
+    SELECT coalesce(%(upto)s::pg_snapshot, pg_current_snapshot()) AS upto,
+           pg_current_wal_insert_lsn()::text AS written
 ), piece AS MATERIALIZED (
     SELECT l.* FROM {room}.unseen(%(base)s::pg_snapshot) l
     WHERE %(upto)s::pg_snapshot IS NULL
@@ -41,7 +42,7 @@ WITH moment AS MATERIALIZED (
            (array_agg(image) FILTER (WHERE op = 'D'))::text AS drops
     FROM folded GROUP BY tab
 )
-SELECT moment.upto::text, meta.rows, meta.last, meta.marker, meta.sequences,
+SELECT moment.upto::text, moment.written, meta.rows, meta.last, meta.marker, meta.sequences,
        c.tab, c.n, c.s1, c.s2, p.puts, p.drops
 FROM moment CROSS JOIN meta LEFT JOIN counted c ON true LEFT JOIN packed p ON p.tab = c.tab
 ORDER BY c.tab
@@ -80,6 +81,7 @@ class Batch:
     changes: tuple[Change, ...]
     marker: int | None  # of a fence that is in this batch
     sequences: str | None  # JSON: where they stood at that fence
+    written: str  # where the origin's write-ahead log ended when this was read
 
     @property
     def is_complete(self) -> bool:
@@ -122,12 +124,12 @@ def read_batch(
     values = {**_values(position), "limit": limit, "done": list(copied.done)}
     # Prepared: planning would take longer than reading the few rows of a pause.
     rows = origin.execute(statement, values, prepare=True).fetchall()
-    upto, count, last, marker, sequences = rows[0][:5]
+    upto, written, count, last, marker, sequences = rows[0][:6]
     whole = limit is None or count < limit
     turn = position.turn + 1
     after = Position(turn, upto) if whole else Position(turn, position.base, upto, last)
-    changes = tuple(Change(*row[5:]) for row in rows if row[5] is not None)
-    return Batch(position, after, count, changes, marker, sequences)
+    changes = tuple(Change(*row[6:]) for row in rows if row[6] is not None)
+    return Batch(position, after, count, changes, marker, sequences, written)
 
 
 def count_waiting(origin: Connection, side: Side, position: Position, *, limit: int) -> int:

@@ -19,6 +19,7 @@ from modules.extraction.protocol.crashpoints import crash_point
 from modules.extraction.protocol.cutting_over import Watch
 from modules.extraction.protocol.draining import be_quick, catch_up, drain
 from modules.extraction.protocol.errors import NotReady, SwapRefused
+from modules.extraction.protocol.granting import grant, tell
 from modules.extraction.protocol.healing import reopen_service
 from modules.extraction.protocol.owning import read_ownership
 from modules.extraction.protocol.receipts import Swapped, SwapReceipt, write_receipt
@@ -76,11 +77,14 @@ class _Rollback:
         has = read_ownership(self._control.source, self._move.source)
         if has.owner != SERVICE:
             raise NotReady([f"{self._move.module} belongs to the {has.owner}"])
-        # What a dead controller left: an epoch that was not told, or a fence.
-        if read_ownership(self._control.target, self._move.target).mode == "fenced":
+        # What a dead controller left: a service that was not told, or a fence.
+        theirs = read_ownership(self._control.target, self._move.target)
+        if theirs.owner != SERVICE and has.marker is not None:
+            grant(self._move, self._control.target, epoch=has.epoch, marker=has.marker)
+        elif theirs.mode == "fenced":
             reopen_service(self._move, self._control.source, self._control.target)
             has = read_ownership(self._control.source, self._move.source)
-        self._control.call(self._move.target, "learn", SERVICE, has.epoch)
+        tell(self._move, self._control.target, SERVICE, has.epoch)
         return has.epoch
 
     def _decide(self, base: int, marker: int, *, until: float) -> datetime:
@@ -101,7 +105,7 @@ class _Rollback:
     def _close(self, epoch: int) -> None:
         # The monolith accepts writes already. Untold, the service goes on refusing them as fenced.
         with suppress(psycopg.Error):
-            self._control.call(self._move.target, "learn", MONOLITH, epoch)
+            tell(self._move, self._control.target, MONOLITH, epoch)
             (now,) = row(self._control.target, "SELECT clock_timestamp()")
             self._control.end_lock_holders(self._move.target, now)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import psycopg
 from psycopg import sql
 
+from modules.extraction.protocol.flushing import flush
 from modules.extraction.protocol.schema import HALF
 from modules.extraction.protocol.sides import row
 from modules.extraction.protocol.streams import Stream
@@ -42,11 +43,9 @@ def rotate(stream: Stream) -> bool:
 
 
 def _durable_base(stream: Stream) -> str:
-    """The position's snapshot, after a commit that is on disk with all before it: batches are
-    committed without waiting for the disk, and one that a crash takes is read again.
+    """The position's snapshot, once it is on disk: batches are committed without waiting for it,
+    and one that a crash takes is read again.
     """
-    with stream.end.transaction():
-        stream.end.execute("SET LOCAL synchronous_commit = on")
-        stream.end.execute("SELECT pg_current_xact_id()")
     position, _copied = stream.standing()
+    flush(stream.end)
     return position.base

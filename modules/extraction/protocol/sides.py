@@ -19,7 +19,7 @@ Query = Sequence[Any] | Mapping[str, Any] | None
 # Text images of rows must read back as they were written, whatever the login's own settings are.
 _SESSION = """
 SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1;
-SET jit = off; SET bytea_output = 'hex';
+SET jit = off; SET bytea_output = 'hex'; SET synchronous_commit = on;
 """
 # Deadlock detection after 50 ms: a writer that waits for somebody who queues behind the fence is
 # let past by the detector before the fence gives up. Only superusers may set it.

@@ -8,7 +8,7 @@ applier that was stopped and goes on later does nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -19,6 +19,7 @@ from modules.extraction.protocol.applying import Applier
 from modules.extraction.protocol.crashpoints import crash_point
 from modules.extraction.protocol.digests import read_sums
 from modules.extraction.protocol.errors import NotInstalled, StalePosition
+from modules.extraction.protocol.flushing import flushed
 from modules.extraction.protocol.positions import Position
 from modules.extraction.protocol.reading import Batch, Copied, count_waiting, read_batch
 from modules.extraction.protocol.sides import Connection, Direction, Move, connect, row
@@ -99,6 +100,8 @@ class Stream:
         """The session that applies."""
         if self._end is None:
             self._end = connect(self.end_side, purpose=f"{self.direction} apply", applies=True)
+            # What a crash may take here, it takes with the position: it is applied again.
+            self._end.execute("SET synchronous_commit = off")
         return self._end
 
     @property
@@ -120,8 +123,12 @@ class Stream:
             }
         return self._appliers
 
-    def apply_once(self, *, limit: int = BATCH_ROWS) -> Applied:
-        """Read one batch and apply it. Raises StalePosition when another applier did."""
+    def apply_once(self, *, limit: int = BATCH_ROWS, flushes: bool = True) -> Applied:
+        """Read one batch and apply it. Raises StalePosition when another applier did.
+
+        ``flushes`` is False in a transaction that the caller commits only after a commit at the
+        origin which waits for the disk.
+        """
         # What was left last time is true still, or the swap of the position will refuse it.
         position, copied = self._left or self.standing()
         self._left = None
@@ -130,7 +137,8 @@ class Stream:
         # Even with no rows: what was cut into pieces may have ended with the last one.
         moves = batch.rows > 0 or position.upto is not None
         if moves:
-            with self.end.transaction():
+            on_disk = flushed(self.origin, batch.written) if flushes else nullcontext()
+            with self.end.transaction(), on_disk:
                 self.apply(batch)
             crash_point("apply.committed")
         self._left = (batch.after if moves else position), copied
@@ -154,18 +162,17 @@ class Stream:
             self.apply_once()  # the rest of a batch in pieces ends at an older snapshot
         position, copied = self.standing()
         self._left = None
-        with self.origin.transaction():
-            self.origin.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            batch = read_batch(self.origin, self.origin_side, position, copied, limit=None)
-            with self.end.transaction():
+        with self.end.transaction():
+            with self.origin.transaction():
+                self.origin.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                batch = read_batch(self.origin, self.origin_side, position, copied, limit=None)
                 self.apply(batch)
                 yield batch
+            with flushed(self.origin, batch.written):
+                pass  # the origin's transaction had to end first
 
     def apply(self, batch: Batch) -> None:
         """Swap the position and bring the rows, in the caller's transaction at the end."""
-        if batch.marker is None:
-            # What a crash may take here, it takes with the position: it is applied again.
-            self.end.execute("SET LOCAL synchronous_commit = off")
         swapped = self.end.execute(
             self._sql(_SWAP), [str(batch.after), batch.rows, self.direction, str(batch.before)]
         )

@@ -32,11 +32,13 @@ LANGUAGE sql VOLATILE AS $$
 $$;
 
 -- Shut the module's writers out, and say so in the log. Whoever has the writers' lock is waited
--- for, no longer than lock_timeout: all other writers queue behind this request.
+-- for, no longer than lock_timeout: all other writers queue behind this request. It does not wait
+-- for the disk: whoever applies the marker does, before that is committed, and nothing is decided
+-- sooner.
 CREATE OR REPLACE FUNCTION {room}.fence(ttl interval, OUT at_epoch bigint, OUT at_marker bigint)
 LANGUAGE plpgsql SET lock_timeout = '100ms' AS $$
 BEGIN
-    PERFORM set_config('synchronous_commit', 'on', true);
+    PERFORM set_config('synchronous_commit', 'off', true);
     PERFORM pg_advisory_xact_lock({writers});
     at_marker := nextval({log_id});
     -- A fence that stands already is one whose controller is gone: the caller has its lock.
@@ -60,14 +62,18 @@ BEGIN
     RETURN FOUND;
 END $$;
 
--- What the other side has decided is written down here; again does nothing.
-CREATE OR REPLACE FUNCTION {room}.learn(new_owner text, new_epoch bigint) RETURNS boolean
-LANGUAGE plpgsql AS $$
+-- What the other side has decided is written down here; again does nothing. The service opens only
+-- over what it was given, up to the marker: that is brought first.
+CREATE OR REPLACE FUNCTION {room}.learn(new_owner text, new_epoch bigint, of_marker bigint)
+RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('synchronous_commit', 'on', true);
     UPDATE {room}.ownership SET owner = new_owner, mode = 'open', epoch = new_epoch,
            changed_at = clock_timestamp()
-     WHERE epoch < new_epoch OR epoch = new_epoch AND owner <> new_owner;
+     WHERE (epoch < new_epoch OR epoch = new_epoch AND owner <> new_owner)
+       AND (new_owner = 'monolith' OR owner = 'service' OR EXISTS
+            (SELECT FROM {room}.stream
+             WHERE name = 'forward' AND marker = of_marker AND marker_equal));
     RETURN FOUND;
 END $$;
 """

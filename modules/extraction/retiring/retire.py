@@ -24,6 +24,7 @@ from modules.extraction.moves import move_of
 from modules.extraction.phases import Phase, Transition
 from modules.extraction.protocol import Move, compare
 from modules.extraction.protocol.controlling import Controller
+from modules.extraction.protocol.granting import tell
 from modules.extraction.protocol.sides import SERVICE, connect
 from modules.extraction.reports import Report
 from modules.extraction.retiring import crashing, looking
@@ -117,7 +118,7 @@ def _part(ask: Ask, move: Move, step: Recorded, done: Done) -> None:
     with Controller(move) as control:
         # No rollback that was stopped long ago can come back to an epoch that is burnt.
         (epoch,) = control.call(move.source, "burn")
-        control.call(move.target, "learn", SERVICE, epoch)
+        tell(move, control.target, SERVICE, epoch)
         kept = _archived(ask, move, step.row, epoch)
         manifest = kept.manifest
         done.did += [

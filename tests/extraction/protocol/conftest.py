@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from modules.extraction.protocol import Backfill, Direction, Move, Stream, install, scrub
+from tests.extraction.protocol.servers import OtherServer
 from tests.extraction.protocol.shop import databases, lines, till
 
 ROWS = """
@@ -63,10 +68,37 @@ def urls() -> Iterator[tuple[str, ...]]:
 @pytest.fixture
 def pair(urls: tuple[str, ...]) -> Iterator[Pair]:
     """Both databases with the small module and some rows at the source; nothing installed."""
-    move = till(*urls)
+    with sessions(till(*urls)) as pair:
+        yield pair
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[OtherServer]:
+    """One for all tests of a file."""
+    home = Path(tempfile.mkdtemp(prefix="ficus-move-"))
+    home.chmod(0o755)  # as root PostgreSQL runs under a user of its own, which must get there
+    server = OtherServer(home)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def apart(urls: tuple[str, ...], other: OtherServer) -> Iterator[Pair]:
+    """As ``pair``, with the target on the other server."""
+    with sessions(till(urls[0], other.database)) as pair:
+        yield pair
+
+
+@contextmanager
+def sessions(move: Move) -> Iterator[Pair]:
+    """Plain sessions in both databases of ``move``, and some rows at the source."""
     with (
-        psycopg.connect(urls[0], autocommit=True) as source,
-        psycopg.connect(urls[1], autocommit=True) as target,
+        psycopg.connect(move.source.url, autocommit=True) as source,
+        psycopg.connect(move.target.url, autocommit=True) as target,
     ):
         source.execute(ROWS)
         yield Pair(move, source, target)

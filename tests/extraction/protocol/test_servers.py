@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import resource
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
 from modules.extraction.protocol import (
     Direction,
@@ -28,9 +23,8 @@ from modules.extraction.protocol import (
     refusal,
     rollback,
 )
-from modules.platform.databases import embedded
-from tests.extraction.protocol.conftest import ROWS, Pair
-from tests.extraction.protocol.shop import till
+from tests.extraction.protocol.conftest import Pair
+from tests.extraction.protocol.servers import OtherServer
 
 INSERT = "INSERT INTO till.account (name) VALUES (gen_random_uuid())"
 FILE_BYTES = 17 << 20  # above a segment of the write-ahead log, below the table
@@ -43,48 +37,6 @@ MORE = """
 INSERT INTO till.note SELECT 'more', date '2020-01-01' + n, repeat('x', 7000)
 FROM generate_series(1, 600) n
 """
-
-
-@dataclass
-class OtherServer:
-    """The service's own server."""
-
-    home: Path
-    url: str = ""
-
-    def start(self) -> None:
-        """With what it kept."""
-        self.url = embedded.ensure_postgres(self.home, durable=False).url
-
-    def stop(self) -> None:
-        """As a lost host: its sessions break."""
-        embedded.stop_postgres(self.home)
-
-
-@pytest.fixture(scope="module")
-def other() -> Iterator[OtherServer]:
-    """One for all tests of this file."""
-    home = Path(tempfile.mkdtemp(prefix="ficus-move-"))
-    home.chmod(0o755)  # as root PostgreSQL runs under a user of its own, which must get there
-    server = OtherServer(home)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(home, ignore_errors=True)
-
-
-@pytest.fixture
-def apart(urls: tuple[str, ...], other: OtherServer) -> Iterator[Pair]:
-    """As ``pair``, with the target on the other server."""
-    move = till(urls[0], make_conninfo(other.url, dbname="postgres"))
-    with (
-        psycopg.connect(move.source.url, autocommit=True) as source,
-        psycopg.connect(move.target.url, autocommit=True) as target,
-    ):
-        source.execute(ROWS)
-        yield Pair(move, source, target)
 
 
 def reconnect(pair: Pair) -> None:
@@ -182,6 +134,42 @@ def test_a_target_that_cannot_write_costs_a_fence(apart: Pair, other: OtherServe
     reconnect(apart)
     with apart.target:
         apart.sync(Direction.FORWARD)
+        assert apart.same()
+
+
+def test_a_target_that_cannot_write_after_the_commit_point_gets_the_rest_when_it_can(
+    apart: Pair, other: OtherServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its disk is full just then: it stays shut, and opens with all that it was given."""
+    monkeypatch.setattr(cutting_over, "GRANT_SECONDS", 0.2)
+    apart.target.execute(PLAIN)
+    apart.source.execute(PLAIN)
+    apart.source.execute(FILL)
+    apart.ready()
+
+    def fill_disk(step: str) -> None:
+        if step == "committed":
+            other.stop()
+            with files_up_to(FILE_BYTES):
+                other.start()
+
+    with psycopg.connect(apart.move.source.url) as late:
+        late.execute(MORE)
+        commit = threading.Thread(target=lambda: commit_when_fenced(late, apart.source))
+        commit.start()
+        with pytest.raises(NotYetGranted):
+            cutover(apart.move, checked=False, watch=fill_disk)
+        commit.join()
+    with pytest.raises(NotYetGranted):
+        heal(apart.move)
+    reconnect(apart)
+    with apart.target, pytest.raises(psycopg.DatabaseError, match="has moved"):
+        apart.target.execute(INSERT)
+    other.stop()
+    other.start()
+    assert heal(apart.move).now is State.SERVICE
+    reconnect(apart)
+    with apart.target:
         assert apart.same()
 
 

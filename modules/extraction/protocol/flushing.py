@@ -1,0 +1,41 @@
+"""What was read from a log must outlast a crash of its server, before the other end counts on it.
+
+A transaction that does not wait for the disk (``synchronous_commit = off``), or that fails, has
+ended for everybody else before its end is on disk. If the server crashes in between, PostgreSQL
+forgets it and gives its id to another transaction; a position that counts the id as seen would
+leave the other one's changes out. So a position is committed only when the origin's write-ahead log
+is on disk as far as it went when the batch was read: whatever the position's snapshot counts as
+ended has its end in there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from modules.extraction.protocol.sides import Connection
+
+# A commit that waits takes all before it to the disk, if its own transaction has written anything:
+# one that has only drawn an id does not wait.
+_WRITE = "pg_logical_emit_message(true, 'ficus', '')"
+_FLUSH = f"SELECT CASE WHEN pg_current_wal_flush_lsn() < %s::pg_lsn THEN {_WRITE} END"
+
+
+@contextmanager
+def flushed(origin: Connection, written: str) -> Iterator[None]:
+    """The block ends when all of the origin's write-ahead log before ``written`` is on disk.
+
+    Both at once: the origin writes while the block works. ``origin`` is in no transaction, and
+    commits synchronously. Raises ``psycopg.OperationalError`` when it is away.
+    """
+    with origin.pipeline() as pipeline:
+        origin.execute(_FLUSH, [written], prepare=True)
+        pipeline.sync()  # it is sent now, and waited for at the end of the block
+        yield
+
+
+def flush(connection: Connection) -> None:
+    """All that was committed in this database before is on disk afterwards."""
+    with connection.transaction():
+        connection.execute("SET LOCAL synchronous_commit = on")
+        connection.execute(f"SELECT {_WRITE}")
