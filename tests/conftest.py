@@ -15,6 +15,7 @@ from django.test import TransactionTestCase, client
 from psycopg import sql
 
 from modules.platform.databases.aliases import schema_owners
+from modules.platform.hosting import collector
 
 # To delete a few rows takes a quarter of the time of TRUNCATE, which makes new files. Tables of
 # more than 256 KB, dead rows counted, and those whose triggers forbid to delete are truncated.
@@ -94,6 +95,16 @@ def _wipe(self: TransactionTestCase) -> None:
 
 
 TransactionTestCase._fixture_teardown = _wipe  # type: ignore[method-assign]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is collected stays to the end: it is not looked through for garbage again and again."""
+    collector.rest()
+    try:
+        return (yield)
+    finally:
+        collector.go_on()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
