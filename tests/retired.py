@@ -2,8 +2,9 @@
 
 With ``RETIRED_MODULES=payment`` their implementation cannot be imported, so the tests of it are not
 collected: the module's own folders, and files that import more of it than its contract. Everything
-else of the modules must pass (``make retired``); the platform's own tests use payment as their
-example and need it. Without the variable this plugin does nothing.
+else must pass (``make retired``): of the modules, the shop, and the platform, whose tests take a
+module for their example that cannot be retired (``tests/platform/example.py``). Without the
+variable this plugin does nothing.
 """
 
 from __future__ import annotations

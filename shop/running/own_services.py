@@ -140,7 +140,10 @@ class OwnServices:
         """A retired module's are its service's own; the shop starts them no more."""
         if name not in self._retired:
             return {}
-        known = ("STANDIN_URL", "STANDIN_PORT", "SMTP_URL", "MAILBOX_PORT")
+        known = (
+            *("STANDIN_URL", "STANDIN_PORT", "STANDIN_WEBHOOK_SECRET"),
+            *("SMTP_URL", "MAILBOX_PORT"),
+        )
         return {one: str(self._env.read(one)) for one in known}
 
     def _beside_the_shop(self, name: str, process: Process, theirs: Mapping[str, str]) -> Process:

@@ -53,6 +53,10 @@ def main() -> int:
 
 
 def run(home: Path, chosen: argparse.Namespace) -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings.dev")
+    import django
+
+    django.setup()
     from tests.e2e.conftest import write_goods
     from tests.e2e.parted import PartedShop
 

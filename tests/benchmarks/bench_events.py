@@ -28,7 +28,7 @@ from modules.platform.databases import embedded
 HOST = "tests.platform.messaging.host"
 RELAY = [sys.executable, "-m", HOST, "relay"]
 WORKER = [
-    *(sys.executable, "-m", "celery", "-A", HOST, "worker", "-Q", "bus.orders,bus.ack.payment"),
+    *(sys.executable, "-m", "celery", "-A", HOST, "worker", "-Q", "bus.orders,bus.ack.inventory"),
     *("-c", "2", "-l", "error", "--without-gossip", "--without-mingle", "--without-heartbeat"),
 ]
 
@@ -159,7 +159,7 @@ def measure_rate(database: str, environment: dict[str, str], events: int) -> flo
     with psycopg.connect(database, autocommit=True) as connection:
         forget(connection)
         host(environment, "publish", str(events), "50")
-        connection.execute("VACUUM ANALYZE payment.bus_outbox")
+        connection.execute("VACUUM ANALYZE inventory.bus_outbox")
         with bus(environment):
             wait_for(connection, events, limit=120)
         return rate_of(connection, "orders.bus_audit", events)
@@ -181,7 +181,7 @@ def measure_latency(
             found = connection.execute(
                 "SELECT percentile_cont(ARRAY[0.5, 0.99, 1]) WITHIN GROUP "
                 "(ORDER BY 1000 * extract(epoch FROM a.at - o.created_at)::float) "
-                "FROM orders.bus_audit a JOIN payment.bus_outbox o ON o.event_id = a.target::uuid"
+                "FROM orders.bus_audit a JOIN inventory.bus_outbox o ON o.event_id = a.target::uuid"
             ).fetchone()
             assert found is not None
             yield (rate, *found[0])
@@ -192,7 +192,7 @@ def forget(connection: psycopg.Connection[Any], *, positions: bool = True) -> No
     connection.execute("TRUNCATE orders.bus_audit")
     if positions:
         connection.execute(
-            "TRUNCATE payment.bus_outbox, payment.bus_subscription, orders.bus_cursor"
+            "TRUNCATE inventory.bus_outbox, inventory.bus_subscription, orders.bus_cursor"
         )
 
 

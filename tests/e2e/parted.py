@@ -2,26 +2,28 @@
 
 The shop has nothing of them but their contracts, as after ``strangler retire``: what else there is
 of them it could not even import. It calls them where its registry lists them, and exchanges events
-with them through the broker alone.
+with them through the broker alone. What runs of them is what ``manage.py up`` would start.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
+from django.test import override_settings
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from modules.platform.hosting.host import standalone_host
+from modules.extraction import targets
+from modules.extraction.phases import Phase, Standing
+from modules.extraction.targets import Target
+from modules.platform.databases.aliases import OWN
 from modules.platform.hosting.running.process import Process
-from modules.platform.hosting.running.processes import host_processes
-from modules.platform.hosting.settings.identity import JWKS
 from shop.env import MODULES, ROOT, load
+from shop.running.own_services import OwnServices
 from shop.running.processes import processes
 from tests.e2e.running import SERVICES, RunningShop, eventually
 from tests.e2e.town import Town
@@ -32,19 +34,17 @@ ROLES = ("web", "worker", "relay")
 
 
 class PartedShop(RunningShop):
-    """``with PartedShop(home, ...) as shop``; processes are named ``payment-web`` and so on."""
+    """``with PartedShop(home, ...) as shop``; processes are named ``payment-own-web`` and so on."""
 
     def __init__(self, home: Path, *, database_url: str, redis_url: str) -> None:
         super().__init__(home, database_url=database_url, redis_url=redis_url)
         self.services = SERVICES
         self.service_urls = {
-            name: f"http://127.0.0.1:{self.ports[name.upper()]}" for name in SERVICES
+            name: f"http://127.0.0.1:{self.ports[f'{name.upper()}_OWN']}" for name in SERVICES
         }
-        trust = ",".join(f"{name}={url}/rpc/keys" for name, url in self.service_urls.items())
-        self.environment |= {"RETIRED_MODULES": ",".join(SERVICES), "SERVICE_TRUST": trust}
+        self.environment |= {"RETIRED_MODULES": ",".join(SERVICES)}
         self._env = load(self.environment)
-        declared = [process for name in SERVICES for process in self._processes_of(name)]
-        declared += processes(self._env, home, HERE)
+        declared = (*processes(self._env, home, HERE), *self._own_services())
         self.declared = {process.name: process for process in declared}
 
     def __enter__(self) -> PartedShop:
@@ -71,12 +71,12 @@ class PartedShop(RunningShop):
     def kill_host(self, service: str, roles: tuple[str, ...] = ROLES) -> None:
         """SIGKILL all that is the service's own."""
         for role in roles:
-            self.kill(f"{service}-{role}")
+            self.kill(f"{service}-{OWN}-{role}")
 
     def start_host(self, service: str, roles: tuple[str, ...] = ROLES) -> None:
         """Start what ``kill_host`` has killed."""
         for role in roles:
-            self.start(f"{service}-{role}")
+            self.start(f"{service}-{OWN}-{role}")
 
     def wait_announced(self, service: str) -> None:
         """Until the shop knows where the service is, and it answers there."""
@@ -94,41 +94,31 @@ class PartedShop(RunningShop):
         parts = dict(conninfo_to_dict(self._server))
         return make_conninfo(**{**parts, "dbname": f"{self.name}_{name}"})
 
-    def _environment_of(self, name: str) -> dict[str, str]:
-        shop = f"http://127.0.0.1:{self.ports['WEB']}"
-        return {
-            "DJANGO_SETTINGS_MODULE": f"extracted.{name}.settings.dev",
-            "FICUS_MODULES": name,
-            "INSTANCE_ROLE": "own",
-            "DATABASE_URL": self._own_database(name),
-            "WEB_PORT": str(self.ports[name.upper()]),
-            "WEB_WORKERS": "1",
-            "WORKER_PROCESSES": "1",
-            "REGISTRY_URL": f"{shop}/registry",
-            "SERVICE_TRUST": f"shop={shop}/rpc/keys",
-            "ACCESS_TOKEN_KEYS": f"{shop}{JWKS}",
-            "PROMETHEUS_MULTIPROC_DIR": str(self.metrics / name),
-        }
-
-    def _processes_of(self, name: str) -> Iterator[Process]:
-        port = self.ports[name.upper()]
-        host = standalone_host(name, folder=ROOT / "extracted" / name, web_port=port)
-        theirs = self._environment_of(name)
-        env = host.environment({**self.environment, **theirs})
-        for process in host_processes(host, env, self.home / name, (name,), entrance=self.base):
-            yield replace(process, name=f"{name}-{process.name}", environment=theirs)
+    def _own_services(self) -> Sequence[Process]:
+        """What is started of modules that are retired, as their databases are known to the shop."""
+        with override_settings(FICUS_HOME=self.home):
+            for name in SERVICES:
+                url = self._own_database(name)
+                targets.keep(name, Target(url=url, admin_url=url, is_ours=False))
+            wanted = OwnServices(
+                self._env,
+                self.home,
+                HERE,
+                database_url=self.database_url,
+                ask=lambda name: Standing(phase=Phase.RETIRED),
+            )()
+        assert wanted.trouble == ""
+        return wanted.processes
 
     def _prepare(self, name: str) -> subprocess.Popen[bytes]:
         """Migrate, and put the module's defaults in place."""
-        for folder in (self.metrics / name, self.home / name):
-            folder.mkdir(parents=True, exist_ok=True)
         manage = f"extracted/{name}/manage.py"
         command = f"{sys.executable} {manage} migrate -v 0 && {sys.executable} {manage} bootstrap"
         with (self.home / f"{name}-prepare.log").open("wb") as log:
             return subprocess.Popen(
                 ["sh", "-c", command],
                 cwd=ROOT,
-                env=self.variables() | self._environment_of(name),
+                env=self.variables() | dict(self.declared[f"{name}-{OWN}-web"].environment),
                 stdout=log,
                 stderr=log,
             )

@@ -151,7 +151,8 @@ class RunningShop:
     def kill(self, name: str) -> None:
         """SIGKILL the process and all its children, as a crash would."""
         process = self.running.pop(name)
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait(STOP_WITHIN)
 
     def stop(self, name: str) -> None:

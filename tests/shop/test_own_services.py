@@ -23,6 +23,7 @@ from tests.ports import free_port
 SHOP = "postgresql://ficus@db.example:5432/shop"
 THEIRS = "dbname=shop_payment_service user=shop_payment_service host=db.example"
 PROCESSES = ("announce", "beat", "relay", "web", "worker")
+PORTS = ("PAYMENT_OWN", "NOTIFICATION_OWN", "STANDIN", "MAILBOX")
 
 
 class Place:
@@ -34,7 +35,7 @@ class Place:
         self.is_away = False
 
     def services(self, **variables: str) -> OwnServices:
-        free = {f"{name}_OWN_PORT": str(free_port()) for name in ("PAYMENT", "NOTIFICATION")}
+        free = {f"{name}_PORT": str(free_port()) for name in PORTS}
         env = load({"PLACE_MODULES": "true", "REDIS_URL": "redis://r", **free, **variables})
         return OwnServices(env, self.home, MODULES, database_url=SHOP, ask=self._ask)
 
@@ -101,6 +102,16 @@ def test_a_retired_modules_surroundings_are_those_that_the_shop_had(place: Place
     assert secret == str(secret_file(place.home, STANDIN))
     schedule = running["payment-own-beat"].command
     assert str(place.home / OWN / "payment" / "beat-schedule") in schedule
+
+
+def test_a_retired_modules_stand_in_signs_with_what_the_service_verifies_by(place: Place) -> None:
+    """Where the shop's environment has the secret both take it from there, and from no file."""
+    services = place.services(RETIRED_MODULES="payment", STANDIN_WEBHOOK_SECRET="hush")
+    place.create(phase=Phase.RETIRED)
+    running = found(services)
+    assert "--webhook-secret-file" not in running["payment-own-standin"].command
+    parts = [running[f"payment-own-{name}"] for name in ("standin", "web", "worker")]
+    assert {one.environment["STANDIN_WEBHOOK_SECRET"] for one in parts} == {"hush"}
 
 
 def test_a_retired_module_is_not_watched(place: Place) -> None:

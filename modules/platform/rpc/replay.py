@@ -79,38 +79,60 @@ class Replays:
 
     def first_use(self, issuer: str, jti: str, seconds: int) -> bool:
         """Remember the token for ``seconds``; False when it was used before."""
+        return self.begin_use(issuer, jti, seconds)()
+
+    def begin_use(self, issuer: str, jti: str, seconds: int) -> Callable[[], bool]:
+        """As ``first_use``, in two steps: Redis is told now, and works while the caller does.
+
+        What is returned waits for its answer. It is to be called once, by the same thread.
+        """
         id = f"{issuer}:{jti}"
         if not self._seen.add(id, seconds):
-            return False
+            return lambda: False
         if self._pool is None or self._clock() < self._asked_again_at:
-            return True
+            return lambda: True
+        key, life = (PREFIX + id).encode(), b"%d" % max(1, seconds)
+        command = _COMMAND % (len(key), key, len(life), life)
         try:
-            return self._remembered(self._pool, (PREFIX + id).encode(), b"%d" % max(1, seconds))
+            connection = self._told(self._pool, command)
         except redis.RedisError as error:
-            self._asked_again_at = self._clock() + LEFT_ALONE
-            REPLAY_AWAY.inc()
-            log.warning("rpc.replay_memory_away", error=str(error))
-            return True
+            self._leave_alone(error)
+            return lambda: True
+        return lambda: self._is_first(connection)
 
     def close(self) -> None:
         if self._pool is not None:
             self._pool.disconnect()
 
-    def _remembered(self, pool: redis.ConnectionPool, key: bytes, life: bytes) -> bool:
-        """One round trip on a connection of this thread's own.
+    def _told(self, pool: redis.ConnectionPool, command: bytes) -> redis.Connection:
+        """The connection on which Redis was told, this thread's own. Raises RedisError.
 
         A client with a pool looks at the socket before each command, which costs as much again.
         Here a dead connection shows in the command, and the next one connects anew.
         """
-        connection = getattr(self._threads, "connection", None)
+        mine = self._threads
+        connection: redis.Connection | None = getattr(mine, "connection", None)
         if connection is None:
-            connection = self._threads.connection = pool.get_connection()
+            connection = mine.connection = pool.get_connection()
+        elif mine.is_owed:
+            connection.disconnect()  # an answer still to come must not be taken for this one's
+        mine.is_owed = True
+        connection.send_packed_command([command])
+        return connection
+
+    def _is_first(self, connection: redis.Connection) -> bool:
         try:
-            connection.send_packed_command([_COMMAND % (len(key), key, len(life), life)])
-            return connection.read_response() is not None
-        except BaseException:
-            connection.disconnect()  # half an answer must not be taken for the next one's
-            raise
+            is_first = connection.read_response() is not None
+        except redis.RedisError as error:
+            self._leave_alone(error)
+            return True
+        self._threads.is_owed = False
+        return is_first
+
+    def _leave_alone(self, error: redis.RedisError) -> None:
+        self._asked_again_at = self._clock() + LEFT_ALONE
+        REPLAY_AWAY.inc()
+        log.warning("rpc.replay_memory_away", error=str(error))
 
 
 def _pool(url: str) -> redis.ConnectionPool:

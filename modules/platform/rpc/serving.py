@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -88,10 +89,24 @@ class Gate:
 
     def admit(self, claims: Claims, *, call: str, body: bytes) -> None:
         """Use the token up for this very call. Raises TokenRefused."""
+        with self.admitting(claims, call=call, body=body):
+            pass
+
+    @contextmanager
+    def admitting(self, claims: Claims, *, call: str, body: bytes) -> Iterator[None]:
+        """As ``admit``. Inside, what needs no leave is made ready, while Redis remembers the token.
+
+        Whether the token was used before is known only after the block: nothing may be called
+        inside. Then this raises TokenRefused, whatever else went wrong inside.
+        """
         check_binding(claims, call=call, body=body)
         seconds = int(claims.exp - time.time()) + LEEWAY + 1  # until it is taken no more
-        if not self._replays.first_use(claims.iss, claims.jti, seconds):
-            raise TokenRefused("replayed", "it was used before", issuer=claims.iss)
+        is_first_use = self._replays.begin_use(claims.iss, claims.jti, seconds)
+        try:
+            yield
+        finally:
+            if not is_first_use():
+                raise TokenRefused("replayed", "it was used before", issuer=claims.iss)
 
 
 class Door:
@@ -109,12 +124,15 @@ class Door:
         self._served[reply.outcome].inc()
         self._seconds.observe(seconds)
 
-    def answer(self, body: bytes, context: CallContext) -> Reply:
-        """Call the implementation of this process. Raises Refusal for what cannot be read."""
+    def arguments(self, body: bytes) -> dict[str, Any]:
+        """What the implementation is given. Raises Refusal for what cannot be read."""
         try:
-            arguments = self._wire.unpack(body)
+            return self._wire.unpack(body)
         except CodecError as error:
             raise Refusal(400, "bad_arguments", f"{error}.") from error
+
+    def answer(self, arguments: dict[str, Any], context: CallContext) -> Reply:
+        """Call the implementation of this process."""
         # Never the route of use(): that may lead on to another host, and a call would go round.
         here = LocalRoute(implementation_of(self._port)).caller(self._method)
         with call_context(context):

@@ -2,30 +2,29 @@
 
 The deadline holds for all of it together: connecting, and each read and write of the socket, gets
 what is left, so that a peer which sends a byte now and then cannot keep a caller. Head and body go
-out in one piece. Made of the standard library's parts, because a client for any server (httpx, and
-httpcore beneath it) has timeouts for single steps only and takes two to four times the CPU.
+out in one piece. Made of a socket and a parser (``reading``), because a client for any server
+(httpx, and httpcore beneath it) has timeouts for single steps only and takes two to four times the
+CPU.
 """
 
 from __future__ import annotations
 
-import http.client
-import io
 import select
 import socket
 import ssl
 import threading
 import time
 from functools import cached_property
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from modules.platform.resilience import Deadline
+from modules.platform.rpc.reading import Answer, BadAnswer, Reader
 
 CONNECT = 2.0  # seconds: a listening host of the same network answers in milliseconds
 IDLE = 15.0  # seconds a connection is kept; shorter than any server's own patience
-PIECE = 65_536  # bytes written at a time, so that the deadline is looked at in between
+PIECE = 65_536  # bytes at a time, so that the deadline is looked at in between
 PORTS = {"http": 80, "https": 443}
 
 Headers = list[tuple[bytes, bytes]]
@@ -38,18 +37,6 @@ class NoAnswer(Exception):
         super().__init__(reason)
         self.sent = sent
         self.in_time = in_time
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """An answer as it came. ``header`` finds one without regard to case."""
-
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-
-    def header(self, name: str) -> str:
-        """Empty when there is none."""
-        return str(self.headers.get(name, ""))
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -86,12 +73,12 @@ class Transport:
         request = b"%sContent-Length: %d\r\n%s\r\n%s" % (to.head, len(body), lines, body)
         connection = self._taken(to) or self._opened(to, deadline)
         try:
-            answer, stays_open = connection.exchange(request, deadline, self._max_bytes)
+            answer, stays_open = connection.exchange(request, deadline)
         except BaseException as error:
             connection.close()
             if isinstance(error, TimeoutError):
                 raise NoAnswer("no answer in time", sent=True, in_time=False) from error
-            if isinstance(error, OSError | http.client.HTTPException):
+            if isinstance(error, OSError | BadAnswer):
                 reason = f"cut off ({error or type(error).__name__})"
                 raise NoAnswer(reason, sent=True, in_time=True) from error
             raise
@@ -149,7 +136,7 @@ class Transport:
             except BaseException:
                 sock.close()
                 raise
-            return _Connection(sock)
+            return _Connection(sock, Reader(most=self._max_bytes))
         except OSError as error:
             in_time = not deadline.passed()
             reason = f"no connection ({error})"
@@ -163,8 +150,9 @@ class Transport:
 class _Connection:
     """One open socket, used by one thread at a time."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, reader: Reader) -> None:
         self._sock = sock
+        self._reader = reader
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
         self.idle_since = 0.0
@@ -173,65 +161,32 @@ class _Connection:
         """Neither ended by the peer, nor said something unasked, nor idle for too long."""
         return time.monotonic() - self.idle_since < IDLE and not self._poll.poll(0)
 
-    def exchange(self, request: bytes, deadline: Deadline, most: int) -> tuple[Answer, bool]:
-        """The answer, and whether another may be asked for. Raises OSError, HTTPException."""
-        timed = _Timed(self._sock, deadline)
+    def exchange(self, request: bytes, deadline: Deadline) -> tuple[Answer, bool]:
+        """The answer, and whether another may be asked for. Raises OSError, BadAnswer."""
         try:
-            timed.send(request)
+            self._send(request, deadline)
         except TimeoutError:
             raise
         except OSError:
             pass  # it may have answered before it had read all, and hung up
-        response = http.client.HTTPResponse(timed, method="POST")  # type: ignore[arg-type]
-        try:
-            response.begin()
-            body = _whole(response, most)
-            stays_open = not response.will_close and response.isclosed()
-            return Answer(response.status, response.headers, body), stays_open
-        finally:
-            response.close()
+        return self._reader.answer(lambda: self._received(deadline))
 
     def close(self) -> None:
         self._sock.close()
 
-
-def _whole(response: http.client.HTTPResponse, most: int) -> bytes:
-    """The body. Raises IncompleteRead when it ends too soon, and HTTPException."""
-    if response.length is None and not response.chunked:
-        # It would end with the connection: one that was cut off would look whole.
-        raise http.client.HTTPException("the answer has no length")
-    # Only read() without a number tells an end that came too soon.
-    is_small = response.length is not None and response.length <= most
-    body = response.read() if is_small else response.read(most + 1)
-    if len(body) > most:
-        raise http.client.HTTPException("the answer is too large")
-    return body
-
-
-class _Timed(io.RawIOBase):
-    """A socket whose every step has what is left of the deadline, as HTTPResponse wants it."""
-
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        self._sock = sock
-        self._deadline = deadline
-
-    def send(self, data: bytes) -> None:
+    def _send(self, data: bytes, deadline: Deadline) -> None:
         for at in range(0, len(data), PIECE):
-            self._sock.settimeout(self._left())
+            self._sock.settimeout(_left(deadline))
             self._sock.sendall(data[at : at + PIECE] if len(data) > PIECE else data)
 
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self)
+    def _received(self, deadline: Deadline) -> bytes:
+        self._sock.settimeout(_left(deadline))
+        return self._sock.recv(PIECE)
 
-    def readable(self) -> bool:
-        return True
 
-    def readinto(self, buffer: Any) -> int:
-        self._sock.settimeout(self._left())
-        return self._sock.recv_into(buffer)
-
-    def _left(self) -> float:
-        left = self._deadline.remaining()
-        if left <= 0:
-            raise TimeoutError("no time is left")
-        return left
+def _left(deadline: Deadline) -> float:
+    """Raises TimeoutError."""
+    left = deadline.remaining()
+    if left <= 0:
+        raise TimeoutError("no time is left")
+    return left

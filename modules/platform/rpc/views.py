@@ -48,9 +48,10 @@ def _answered(request: HttpRequest, module: str, method: str) -> Reply:
     if request.method != "POST":
         raise Refusal(405, "not_post", "A call is a POST.")
     body = _body(request)
-    gate().admit(claims, call=f"{module}.{method}", body=body)
-    door = door_of(module, method)
-    reply = door.answer(body, context_of(request.META, claims))
+    with gate().admitting(claims, call=f"{module}.{method}", body=body):
+        door = door_of(module, method)
+        arguments, context = door.arguments(body), context_of(request.META, claims)
+    reply = door.answer(arguments, context)
     door.served(reply, time.perf_counter() - started)
     return reply
 

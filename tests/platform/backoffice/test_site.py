@@ -10,21 +10,22 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.platform.backoffice.conftest import LogIn
+from tests.platform.example import EXAMPLE
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def _payment_elsewhere(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The shop does not compose payment any more: no pages of its own, only the address."""
+def _example_elsewhere(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shop does not compose the example any more: no pages of its own, only the address."""
     from django.contrib import admin
 
     reverse("admin:index")  # the addresses are made once, for all tests: of the whole site
-    settings.FICUS_ELSEWHERE = ("payment",)
+    settings.FICUS_ELSEWHERE = (EXAMPLE,)
     own = {
         model: page
         for model, page in admin.site._registry.items()
-        if model._meta.app_label != "payment"
+        if model._meta.app_label != EXAMPLE
     }
     monkeypatch.setattr(admin.site, "_registry", own)
 
@@ -33,29 +34,29 @@ def links(client: Client, address: str) -> list[str]:
     return re.findall(r'href="(/admin/[^"]*)"', client.get(address).content.decode())
 
 
-@pytest.mark.usefixtures("_payment_elsewhere")
+@pytest.mark.usefixtures("_example_elsewhere")
 def test_a_module_that_is_elsewhere_is_listed(superuser: Client) -> None:
     """In the index and in the menu, by its name, with its address; others as they were."""
     for address in ("/admin/", "/admin/menu/"):
         found = links(superuser, address)
-        assert "/admin/payment/" in found
-        assert "/admin/payment/payment/" not in found
+        assert f"/admin/{EXAMPLE}/" in found
+        assert f"/admin/{EXAMPLE}/stock/" not in found
         assert "/admin/orders/order/" in found
-    assert "Payment" in superuser.get("/admin/").content.decode()
+    assert "Inventory" in superuser.get("/admin/").content.decode()
 
 
-@pytest.mark.usefixtures("_payment_elsewhere")
+@pytest.mark.usefixtures("_example_elsewhere")
 def test_it_is_for_those_who_may_see_it(log_in: LogIn) -> None:
     """Any permission of the module will do; without one there is no entry."""
-    assert "/admin/payment/" in links(log_in("view_payment", "view_stock"), "/admin/")
+    assert f"/admin/{EXAMPLE}/" in links(log_in("view_stock", "view_shipment"), "/admin/")
 
 
-@pytest.mark.usefixtures("_payment_elsewhere")
-def test_others_do_not_see_it(operator: Client) -> None:
-    """Somebody of the warehouse."""
-    found = links(operator, "/admin/")
-    assert "/admin/payment/" not in found
-    assert "/admin/inventory/" in found
+@pytest.mark.usefixtures("_example_elsewhere")
+def test_others_do_not_see_it(log_in: LogIn) -> None:
+    """Somebody who sends parcels."""
+    found = links(log_in("view_shipment"), "/admin/")
+    assert f"/admin/{EXAMPLE}/" not in found
+    assert "/admin/shipping/" in found
 
 
 def test_the_menu_says_where_one_is(superuser: Client) -> None:
@@ -73,8 +74,8 @@ def test_the_menu_is_for_staff(client: Client) -> None:
 
 def test_a_refusal_says_who_and_why(log_in: LogIn) -> None:
     """The same page in every host."""
-    answer = log_in("view_stock").get("/admin/payment/payment/")
+    answer = log_in("view_shipment").get("/admin/inventory/stock/")
     assert answer.status_code == 403
     text = answer.content.decode()
-    assert "op@shop.test has no permission for /admin/payment/payment/" in text
+    assert "op@shop.test has no permission for /admin/inventory/stock/" in text
     assert "payment-viewer" in text

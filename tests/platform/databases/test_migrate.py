@@ -11,6 +11,7 @@ from django.db import connections, transaction
 from django.db.migrations.loader import MigrationLoader
 
 from modules.platform.databases.management.commands.migrate import note_what_is_elsewhere
+from tests.platform.example import EXAMPLE
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -34,24 +35,24 @@ def test_every_schema_knows_of_all_migrations(alias: str) -> None:
 
 def test_what_is_elsewhere_is_noted_and_nothing_of_ones_own() -> None:
     """An app of this schema that was not migrated is left to be migrated."""
-    with transaction.atomic("payment"):
-        for app in ("orders", "payment", "messaging"):
-            forget("payment", app)
-        note_what_is_elsewhere("payment")
-        assert {app for app, _ in recorded("payment")} & {"orders", "payment", "messaging"} == {
+    with transaction.atomic(EXAMPLE):
+        for app in ("orders", EXAMPLE, "messaging"):
+            forget(EXAMPLE, app)
+        note_what_is_elsewhere(EXAMPLE)
+        assert {app for app, _ in recorded(EXAMPLE)} & {"orders", EXAMPLE, "messaging"} == {
             "orders"
         }
-        transaction.set_rollback(True, "payment")
+        transaction.set_rollback(True, EXAMPLE)
 
 
 @pytest.mark.parametrize("option", ["plan", "check_unapplied"])
 def test_who_only_looks_changes_nothing(option: str) -> None:
     """Not even what is elsewhere is noted."""
-    with transaction.atomic("payment"):
-        forget("payment", "orders")
+    with transaction.atomic(EXAMPLE):
+        forget(EXAMPLE, "orders")
         try:
             call_command("migrate", **{option: True}, stdout=StringIO(), stderr=StringIO())
         except SystemExit:
             assert option == "check_unapplied"
-        assert "orders" not in {app for app, _ in recorded("payment")}
-        transaction.set_rollback(True, "payment")
+        assert "orders" not in {app for app, _ in recorded(EXAMPLE)}
+        transaction.set_rollback(True, EXAMPLE)

@@ -6,15 +6,19 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from modules.platform.databases.aliases import alias_of
 from modules.platform.databases.ownership import GOOD_FOR, OwnDatabase
 from modules.platform.databases.roles import logged_in
+from tests.platform.example import EXAMPLE
 from tests.platform.resilience.clocks import Clock
 
 pytestmark = pytest.mark.django_db(transaction=True)
-MODULE = "payment"
-BESIDE = "CREATE SCHEMA payment_move; CREATE TABLE payment_move.ownership (owner text)"
+MODULE = EXAMPLE
+MOVE = f"{MODULE}_move"
+OWNERSHIP = sql.Identifier(MOVE, "ownership")
+BESIDE = f"CREATE SCHEMA {MOVE}; CREATE TABLE {MOVE}.ownership (owner text)"
 
 
 class Server:
@@ -38,12 +42,12 @@ def session() -> Iterator[psycopg.Connection]:
     """Of whoever moves the module; what it has put beside it goes again."""
     with logged_in(alias_of(MODULE)) as connection:
         yield connection
-        connection.execute("DROP SCHEMA IF EXISTS payment_move CASCADE")
+        connection.execute(f"DROP SCHEMA IF EXISTS {MOVE} CASCADE")
 
 
 def put(session: psycopg.Connection, owner: str) -> None:
-    session.execute("DELETE FROM payment_move.ownership")
-    session.execute("INSERT INTO payment_move.ownership VALUES (%s)", [owner])
+    session.execute(sql.SQL("DELETE FROM {}").format(OWNERSHIP))
+    session.execute(sql.SQL("INSERT INTO {} VALUES (%s)").format(OWNERSHIP), [owner])
 
 
 def test_what_is_not_being_moved_is_the_services(session: psycopg.Connection) -> None:

@@ -12,9 +12,9 @@ from django.db import IntegrityError, connections, transaction
 from django.db.utils import DatabaseError
 from django.test import Client
 
-from modules.payment.contract import AuthorizePayment
-from modules.payment.service import PaymentService
-from modules.platform.contracts import SYSTEM, Actor, ActorKind, CallContext, Fenced, Money, Moved
+from modules.inventory.contract import SetStock, StockLevel
+from modules.inventory.service import InventoryService
+from modules.platform.contracts import SYSTEM, Actor, ActorKind, CallContext, Fenced, Moved
 from modules.platform.contracts.codec import encode
 from modules.platform.databases.refusals import FENCED, MOVED, refusal_of
 from modules.platform.messaging import authority
@@ -22,6 +22,7 @@ from modules.platform.rest import authentication
 from modules.platform.rest.identifiers import ids
 from modules.platform.rpc.serving import door_of
 from modules.platform.rpc.wire import Outcome, Raised, rebuilt
+from tests.platform.example import EXAMPLE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,13 +42,13 @@ Guarded = Callable[[str, str], None]
 
 @contextmanager
 def guarded(table: str, state: str) -> Iterator[None]:
-    with connections["payment"].cursor() as cursor:
-        cursor.execute(GUARD.format(schema="payment", table=table, state=state))
+    with connections[EXAMPLE].cursor() as cursor:
+        cursor.execute(GUARD.format(schema=EXAMPLE, table=table, state=state))
     try:
         yield
     finally:
-        with connections["payment"].cursor() as cursor:
-            cursor.execute(UNGUARD.format(schema="payment"))
+        with connections[EXAMPLE].cursor() as cursor:
+            cursor.execute(UNGUARD.format(schema=EXAMPLE))
 
 
 @pytest.fixture
@@ -59,6 +60,12 @@ def guard() -> Iterator[Guarded]:
 
 KINDS = pytest.mark.parametrize(("state", "kind"), [(FENCED, Fenced), (MOVED, Moved)])
 WRITE = "UPDATE idempotency_record SET status = 1"
+COMMAND = SetStock(
+    idempotency_key="k",
+    levels=(StockLevel(sku="a", warehouse="main", on_hand=1),),
+    reason="a test",
+)
+FIRST_TABLE = "inventory_completedcommand"  # that the command writes to
 
 
 @KINDS
@@ -67,11 +74,11 @@ def test_write_raises_the_contracts_error(
 ) -> None:
     """Typed, with the alias's module and the epoch; PostgreSQL's own error is its cause."""
     guard("idempotency_record", state)
-    with pytest.raises(kind) as refused, connections["payment"].cursor() as cursor:
+    with pytest.raises(kind) as refused, connections[EXAMPLE].cursor() as cursor:
         cursor.execute(WRITE)
-    assert (refused.value.module, refused.value.epoch) == ("payment", 4)
+    assert (refused.value.module, refused.value.epoch) == (EXAMPLE, 4)
     assert isinstance(refused.value.__cause__, DatabaseError)
-    assert refusal_of(refused.value.__cause__, "payment") is not None
+    assert refusal_of(refused.value.__cause__, EXAMPLE) is not None
 
 
 def test_transaction_ends_and_the_connection_works_on(guard: Guarded) -> None:
@@ -79,18 +86,18 @@ def test_transaction_ends_and_the_connection_works_on(guard: Guarded) -> None:
     guard("idempotency_record", FENCED)
     with (
         pytest.raises(Fenced),
-        transaction.atomic(using="payment"),
-        connections["payment"].cursor() as cursor,
+        transaction.atomic(using=EXAMPLE),
+        connections[EXAMPLE].cursor() as cursor,
     ):
-        cursor.execute(f"CREATE TABLE payment.half_done (); {WRITE}")
-    with transaction.atomic(using="payment"), connections["payment"].cursor() as cursor:
-        cursor.execute("SELECT to_regclass('payment.half_done')")
+        cursor.execute(f"CREATE TABLE {EXAMPLE}.half_done (); {WRITE}")
+    with transaction.atomic(using=EXAMPLE), connections[EXAMPLE].cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s)", [f"{EXAMPLE}.half_done"])
         assert cursor.fetchone() == (None,)
 
 
 def test_other_errors_stay_what_they_are() -> None:
     """A broken constraint is no refusal."""
-    with pytest.raises(IntegrityError), connections["payment"].cursor() as cursor:
+    with pytest.raises(IntegrityError), connections[EXAMPLE].cursor() as cursor:
         cursor.execute("INSERT INTO idempotency_record (digest) VALUES ('x')")
 
 
@@ -100,7 +107,7 @@ def test_bus_counts_it_as_nobodys_failure(
 ) -> None:
     """A worker that is refused hands its batch back, also where the error came without Django."""
     guard("idempotency_record", state)
-    connection = connections["payment"]
+    connection = connections[EXAMPLE]
     connection.ensure_connection()
     with pytest.raises(Exception) as plain:  # noqa: PT011 - psycopg has no class for the state
         connection.connection.execute(WRITE)
@@ -115,22 +122,13 @@ def test_call_of_another_host_gets_the_typed_error(
     guard: Guarded, state: str, kind: type[Fenced | Moved]
 ) -> None:
     """What crosses is rebuilt there as the same class, with the epoch to look elsewhere by."""
-    guard("payment_attempt", state)
-    command = AuthorizePayment(
-        idempotency_key="k",
-        order_id=uuid4(),
-        amount=Money(amount=100, currency="EUR"),
-        method="card_ok",
-        owner="customer:1",
-        email="ann@example.com",
-    )
-    reply = door_of("payment", "authorize").answer(
-        encode({"command": command}), CallContext(actor=SYSTEM)
-    )
+    guard(FIRST_TABLE, state)
+    door = door_of(EXAMPLE, "set_stock")
+    reply = door.answer(door.arguments(encode({"command": COMMAND})), CallContext(actor=SYSTEM))
     assert reply.outcome is Outcome.RAISED
     error = rebuilt(msgspec.json.decode(reply.body, type=Raised))
     assert isinstance(error, kind)
-    assert (error.module, error.epoch) == ("payment", 4)
+    assert (error.module, error.epoch) == (EXAMPLE, 4)
 
 
 @pytest.mark.parametrize(
@@ -145,12 +143,12 @@ def test_request_is_answered_in_the_front_doors_words(
     header: str,
 ) -> None:
     """Nothing was done, send it again: refused at the key's claim, before anything has happened."""
-    chief = Actor(kind=ActorKind.STAFF, id="4", scopes=frozenset({"payment:*"}))
+    chief = Actor(kind=ActorKind.STAFF, id="4", scopes=frozenset({f"{EXAMPLE}:write"}))
     monkeypatch.setattr(authentication, "_verifiers", [{"chief": chief}.get])
     guard("idempotency_record", state)
     response = api.post(
-        f"/api/v1/payment/payments/{ids('pay').text(uuid4())}/capture",
-        {},
+        f"/api/v1/inventory/reservations/{ids('ord').text(uuid4())}/release",
+        {"reason": "a test"},
         content_type="application/json",
         headers={"Authorization": "Bearer chief", "Idempotency-Key": "k"},
     )
@@ -160,15 +158,6 @@ def test_request_is_answered_in_the_front_doors_words(
 
 def test_use_case_in_this_process_gets_it_too(guard: Guarded) -> None:
     """So that the binding can wait, or look elsewhere."""
-    guard("payment_attempt", MOVED)
+    guard(FIRST_TABLE, MOVED)
     with pytest.raises(Moved):
-        PaymentService().authorize(
-            AuthorizePayment(
-                idempotency_key="k",
-                order_id=uuid4(),
-                amount=Money(amount=100, currency="EUR"),
-                method="card_ok",
-                owner="customer:1",
-                email="ann@example.com",
-            )
-        )
+        InventoryService().set_stock(COMMAND)

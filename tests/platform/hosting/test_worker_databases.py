@@ -13,11 +13,12 @@ from django.db import connections
 from modules.platform.hosting.worker_databases import PooledFixup, PooledWorkerFixup
 from shop.celery import app
 from tests.e2e.running import eventually
+from tests.platform.example import EXAMPLE
 
 
 def backend() -> int:
     """The PostgreSQL session that serves the next statement."""
-    with connections["payment"].cursor() as cursor:
+    with connections[EXAMPLE].cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         return int(cursor.fetchone()[0])
 
@@ -34,7 +35,7 @@ def test_a_session_outlives_the_task_that_used_it() -> None:
     """Between two tasks the connection goes back to its pool and its session goes on."""
     session = backend()
     PooledWorkerFixup(app).close_database()
-    assert connections["payment"].connection is None
+    assert connections[EXAMPLE].connection is None
     assert lives(session)
 
 

@@ -29,7 +29,14 @@ from modules.platform.messaging.database import execute, rows
 from modules.platform.messaging.testing import dead_letters, letters
 from modules.platform.messaging.testing import drain as drain_for
 from modules.platform.messaging.wire import Receipt
-from tests.platform.messaging.ledgers import Ledger, authorized, other_session, publish_now
+from tests.platform.messaging.ledgers import (
+    SOURCE,
+    Ledger,
+    other_session,
+    publish_by,
+    publish_now,
+    ran_low,
+)
 
 AFTER_LEASE = 60.0
 LATER = 400.0
@@ -42,7 +49,7 @@ Scenario = Callable[[Ledger, InlineCarrier], None]
 
 def send(carrier: InlineCarrier, ahead: float = 0.0) -> int:
     limits = Limits(ahead=timedelta(seconds=ahead))
-    return relay.send("payment", relay.look("payment").horizon, carrier, limits)
+    return relay.send(SOURCE, relay.look(SOURCE).horizon, carrier, limits)
 
 
 def crash_at(name: str, doing: Callable[[], object]) -> None:
@@ -64,7 +71,7 @@ def repeated(ledger: Ledger, carrier: InlineCarrier) -> None:
     """A batch that comes twice is handled once."""
     key = uuid4()
     drain()
-    publish_now(authorized(key, 1), authorized(key, 2))
+    publish_now(ran_low(key, 1), ran_low(key, 2))
     send(carrier)
     carrier.waiting.append(carrier.waiting[0])
     drain()
@@ -75,9 +82,9 @@ def lost(ledger: Ledger, carrier: InlineCarrier) -> None:
     """A batch that is lost comes again after its lease, not before; others wait for it."""
     key = uuid4()
     drain()
-    publish_now(authorized(key, 1))
+    publish_now(ran_low(key, 1))
     send(carrier)
-    publish_now(authorized(key, 2))
+    publish_now(ran_low(key, 2))
     assert send(carrier) == 0, "two batches in flight"
     carrier.waiting.clear()
     assert send(carrier) == 0, "sent again before its lease"
@@ -88,11 +95,11 @@ def lost(ledger: Ledger, carrier: InlineCarrier) -> None:
 def restored(ledger: Ledger, carrier: InlineCarrier) -> None:
     """A consumer that has gone back in time gets again what it lacks."""
     key = uuid4()
-    publish_now(authorized(key, 1))
+    publish_now(ran_low(key, 1))
     drain()
     execute("orders", "UPDATE bus_cursor SET pos = 0")
     execute("orders", "TRUNCATE bus_test_ledger")
-    publish_now(authorized(key, 2))
+    publish_now(ran_low(key, 2))
     try:
         drain(timeout=2)
     except TimeoutError as error:
@@ -104,7 +111,7 @@ def crashed(ledger: Ledger, carrier: InlineCarrier) -> None:
     """A worker that dies before its commit has done nothing, one that dies after it everything."""
     dying = uuid4()
     ledger.fail = lambda event: SimulatedCrash()
-    publish_now(authorized(dying, 1))
+    publish_now(ran_low(dying, 1))
     with suppress(SimulatedCrash):
         drain()
     ledger.fail = lambda event: None
@@ -112,7 +119,7 @@ def crashed(ledger: Ledger, carrier: InlineCarrier) -> None:
     assert ledger.of(dying) == [1]
     for point in ("deliver.handled", "deliver.committed", "relay.before_send"):
         key = uuid4()
-        publish_now(authorized(key, 1), authorized(key, 2))
+        publish_now(ran_low(key, 1), ran_low(key, 2))
         crash_at(point, drain)
         carrier.waiting.clear()
         drain(ahead=AFTER_LEASE)
@@ -124,7 +131,7 @@ def parked(ledger: Ledger, carrier: InlineCarrier) -> None:
     bad, other = uuid4(), uuid4()
 
     def fail(event: Any) -> BaseException | None:
-        if event.order_id == bad and event.amount.amount == 2:
+        if event.key() == str(bad) and event.available == 2:
             execute(
                 "orders", "INSERT INTO bus_test_ledger (key, value) VALUES (%s, 666)", [str(bad)]
             )
@@ -132,9 +139,9 @@ def parked(ledger: Ledger, carrier: InlineCarrier) -> None:
         return None
 
     ledger.fail = fail
-    publish_now(*(authorized(bad, n) for n in (1, 2, 3)), authorized(other, 1))
+    publish_now(*(ran_low(bad, n) for n in (1, 2, 3)), ran_low(other, 1))
     drain()
-    publish_now(authorized(bad, 4), authorized(other, 2))
+    publish_now(ran_low(bad, 4), ran_low(other, 2))
     drain()
     assert ledger.of(bad) == [1]
     assert ledger.of(other) == [1, 2]
@@ -148,13 +155,13 @@ def parked(ledger: Ledger, carrier: InlineCarrier) -> None:
 def given_up(ledger: Ledger, carrier: InlineCarrier) -> None:
     """Five retries and no more; a bug none."""
     ledger.fail = lambda event: Unavailable()
-    publish_now(authorized())
+    publish_now(ran_low())
     drain()
     for _ in range(7):
         drain(ahead=LATER)
     assert [letter.attempts for letter in dead_letters()] == [6]
     ledger.fail = lambda event: TypeError()
-    publish_now(authorized())
+    publish_now(ran_low())
     drain()
     assert sorted(letter.attempts for letter in dead_letters()) == [1, 6]
 
@@ -164,18 +171,10 @@ def late(ledger: Ledger, carrier: InlineCarrier) -> None:
     first, second = uuid4(), uuid4()
     drain()
     with other_session() as slow:
-        slow.execute(
-            "SELECT bus_publish(ARRAY[gen_random_uuid()], ARRAY[%s], "
-            "ARRAY['payment.payment_authorized'], ARRAY[1]::smallint[], ARRAY[%s], NULL)",
-            [
-                str(first),
-                f'{{"order_id":"{first}","payment_id":"{first}",'
-                '"amount":{"amount":1,"currency":"EUR"}}',
-            ],
-        )
+        publish_by(slow, ran_low(first, 1))
         # In every part, so that cursors move on; one stays empty in fewer than 1 of 10^10 runs.
-        publish_now(*(authorized() for _ in range(200)))
-        publish_now(authorized(second, 2))
+        publish_now(*(ran_low() for _ in range(200)))
+        publish_now(ran_low(second, 2))
         drain()
         slow.commit()
     drain()
@@ -190,10 +189,10 @@ def rolled_back(ledger: Ledger, carrier: InlineCarrier) -> None:
         started.append(1)
 
     try:
-        with atomic("payment"):
-            publish(authorized(key))
-            first_time("payment", source="s", key="k")
-            after_commit("payment", task)
+        with atomic(SOURCE):
+            publish(ran_low(key))
+            first_time(SOURCE, source="s", key="k")
+            after_commit(SOURCE, task)
             drain(modules=["orders"])
             raise ArithmeticError
     except ArithmeticError:
@@ -201,20 +200,20 @@ def rolled_back(ledger: Ledger, carrier: InlineCarrier) -> None:
     drain()
     assert ledger.of(key) == []
     assert started == []
-    assert first_time("payment", source="s", key="k")
-    assert not first_time("payment", source="s", key="k")
+    assert first_time(SOURCE, source="s", key="k")
+    assert not first_time(SOURCE, source="s", key="k")
 
 
 def late_receipt(ledger: Ledger, carrier: InlineCarrier) -> None:
     """A receipt that comes late takes nothing back."""
-    publish_now(*(authorized() for _ in range(30)))
+    publish_now(*(ran_low() for _ in range(30)))
     drain()
-    before = rows("payment", "SELECT part, acked, sent FROM bus_subscription ORDER BY part")
+    before = rows(SOURCE, "SELECT part, acked, sent FROM bus_subscription ORDER BY part")
     for part, acked, _ in before:
         subscriptions.acknowledge(
-            Receipt(source="payment", consumer="orders", part=part, pos=acked // 2)
+            Receipt(source=SOURCE, consumer="orders", part=part, pos=acked // 2)
         )
-    assert before == rows("payment", "SELECT part, acked, sent FROM bus_subscription ORDER BY part")
+    assert before == rows(SOURCE, "SELECT part, acked, sent FROM bus_subscription ORDER BY part")
 
 
 def broker_down(ledger: Ledger, carrier: InlineCarrier) -> None:
@@ -226,7 +225,7 @@ def broker_down(ledger: Ledger, carrier: InlineCarrier) -> None:
 
     key = uuid4()
     drain()
-    publish_now(authorized(key))
+    publish_now(ran_low(key))
     with suppress(ConnectionError):
         send(Broken())
     drain()

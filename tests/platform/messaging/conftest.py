@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from modules.payment.contract.events import PaymentAuthorized
+from modules.inventory.contract.events import StockRanLow
 from modules.platform.messaging import registry
 from modules.platform.messaging.carrier import InlineCarrier, carried_by
 from modules.platform.messaging.database import execute
@@ -23,13 +23,13 @@ def carrier() -> Iterator[InlineCarrier]:
 
 @pytest.fixture
 def ledger(carrier: InlineCarrier, transactional_db: None) -> Iterator[Ledger]:
-    """Orders hears PaymentAuthorized and writes it down."""
+    """Orders hears StockRanLow and writes it down."""
     ledger = Ledger()
     execute(
         "orders",
         "CREATE TABLE bus_test_ledger "
         "(id bigint GENERATED ALWAYS AS IDENTITY, key text, value bigint)",
     )
-    with registry.only({"orders": {PaymentAuthorized: [ledger.hear]}}):
+    with registry.only({"orders": {StockRanLow: [ledger.hear]}}):
         yield ledger
     execute("orders", "DROP TABLE bus_test_ledger")

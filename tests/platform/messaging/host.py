@@ -1,10 +1,10 @@
-"""A small host of two modules, payment and orders, as real processes, to be killed and measured.
+"""A small host of two modules, inventory and orders, as real processes, to be killed and measured.
 
-    celery -A tests.platform.messaging.host worker -Q bus.orders,bus.ack.payment
+    celery -A tests.platform.messaging.host worker -Q bus.orders,bus.ack.inventory
     python -m tests.platform.messaging.host migrate | relay | publish <events> <per transaction>
 
 DATABASE_URL and REDIS_URL say where. Orders writes each event it hears as a row of ``bus_audit``,
-through the ORM: actor = key, changed = amount, target = event id.
+through the ORM: actor = key, changed = available, target = event id.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ import django
 from celery import Celery
 from django.conf import settings
 
-from modules.payment.contract.events import PaymentAuthorized
+from modules.inventory.contract.events import StockRanLow
 from modules.platform.databases.aliases import database_settings
 from modules.platform.messaging.carrier import celery_settings, worker_queues
+from tests.platform.example import EXAMPLE as SOURCE
 
-MODULES = ("payment", "orders")
+MODULES = (SOURCE, "orders")
 
 
 def _configure() -> None:
@@ -60,7 +61,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["modules.platform.messaging"])
 
 
-def write_down(event: PaymentAuthorized) -> None:
+def write_down(event: StockRanLow) -> None:
     """Orders' handler: one ORM insert."""
     from modules.platform.messaging import current_envelope
     from modules.platform.messaging.models import Steering
@@ -71,11 +72,11 @@ def write_down(event: PaymentAuthorized) -> None:
         verb="heard",
         target=str(envelope.id) if envelope else "",
         reason="",
-        changed=event.amount.amount,
+        changed=event.available,
     )
 
 
-def insert_down(event: PaymentAuthorized) -> None:
+def insert_down(event: StockRanLow) -> None:
     """The same in one statement of SQL."""
     from modules.platform.messaging import current_envelope
     from modules.platform.messaging.database import execute
@@ -85,38 +86,33 @@ def insert_down(event: PaymentAuthorized) -> None:
         "orders",
         "INSERT INTO bus_audit (actor, verb, target, reason, changed) "
         "VALUES (%s, 'heard', %s, '', %s)",
-        [event.key(), str(envelope.id) if envelope else "", event.amount.amount],
+        [event.key(), str(envelope.id) if envelope else "", event.available],
     )
 
 
 def subscribe_orders() -> None:
-    """Orders hears payment, with the handler that HOST_HANDLER names."""
+    """Orders hears inventory, with the handler that HOST_HANDLER names."""
     from modules.platform.messaging import subscribe
 
     handler = {"orm": write_down, "sql": insert_down}[os.environ.get("HOST_HANDLER", "orm")]
-    subscribe("orders", {PaymentAuthorized: [handler]})
+    subscribe("orders", {StockRanLow: [handler]})
 
 
 subscribe_orders()
 
 
 def publish_events(count: int, per_transaction: int, rate: float = 0.0, keys: int = 64) -> int:
-    """Publish ``count`` events, round the keys, each key's amounts counting up from 0."""
-    from modules.platform.contracts import Money
+    """Publish ``count`` events, round the keys, each key's numbers counting up from 0."""
     from modules.platform.databases import atomic
     from modules.platform.messaging import publish
 
-    names = [UUID(int=n + 1) for n in range(keys)]
+    names = [str(UUID(int=n + 1)) for n in range(keys)]
     started = time.monotonic()
     for first in range(0, count, per_transaction):
-        with atomic("payment"):
+        with atomic(SOURCE):
             publish(
                 *(
-                    PaymentAuthorized(
-                        order_id=names[n % keys],
-                        payment_id=names[0],
-                        amount=Money(amount=n // keys, currency="EUR"),
-                    )
+                    StockRanLow(sku=names[n % keys], available=n // keys, threshold=0)
                     for n in range(first, min(first + per_transaction, count))
                 )
             )

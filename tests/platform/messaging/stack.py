@@ -20,6 +20,8 @@ import redis
 from psycopg import sql
 
 from modules.platform.databases import embedded
+from modules.platform.messaging.carrier import worker_queues
+from tests.platform.messaging.ledgers import SOURCE
 
 HOST = "tests.platform.messaging.host"
 PYTHON = sys.executable
@@ -37,7 +39,7 @@ class Stack:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def worker(self, name: str = "worker", processes: int = 2, **environment: str) -> None:
-        queues = "bus.orders,bus.payment,bus.ack.orders,bus.ack.payment"
+        queues = ",".join(worker_queues(("orders", SOURCE)))
         options = ["-Q", queues, "-c", str(processes), "-l", "error", "-n", f"{name}@%h"]
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         self._start(name, ["-m", "celery", "-A", HOST, "worker", *options, *quiet], environment)

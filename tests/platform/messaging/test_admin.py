@@ -13,7 +13,7 @@ from django.urls import reverse
 from modules.platform.messaging import schedule
 from modules.platform.messaging.database import rows
 from modules.platform.messaging.testing import dead_letters, drain
-from tests.platform.messaging.ledgers import Ledger, authorized, publish_now
+from tests.platform.messaging.ledgers import SOURCE, TYPE, Ledger, publish_now, ran_low
 from tests.platform.messaging.test_timers import soon
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -31,8 +31,8 @@ def operator() -> Client:
 @pytest.fixture
 def dead_key(ledger: Ledger) -> UUID:
     key = uuid4()
-    ledger.fail = lambda event: TypeError("wrong") if event.amount.amount == 1 else None
-    publish_now(authorized(key, 1), authorized(key, 2))
+    ledger.fail = lambda event: TypeError("wrong") if event.available == 1 else None
+    publish_now(ran_low(key, 1), ran_low(key, 2))
     drain()
     ledger.fail = lambda event: None
     return key
@@ -46,17 +46,17 @@ def page(client: Client, name: str, **query: str) -> str:
 
 def test_subscriptions_of_all_modules_are_on_one_page(operator: Client, ledger: Ledger) -> None:
     """With their lag."""
-    publish_now(authorized())
+    publish_now(ran_low())
     drain()
     text = page(operator, "subscription")
-    assert "payment.payment_authorized" in text
-    assert "payment.payment_authorized" not in page(operator, "subscription", module="cart")
+    assert TYPE in text
+    assert TYPE not in page(operator, "subscription", module="cart")
 
 
 def test_story_of_a_key_is_shown(operator: Client, ledger: Ledger) -> None:
     """All its events, none of others."""
     key, other = uuid4(), uuid4()
-    publish_now(authorized(key), authorized(other))
+    publish_now(ran_low(key), ran_low(other))
     text = page(operator, "outboxevent", key=str(key))
     assert str(key) in text
     assert str(other) not in text
@@ -75,7 +75,7 @@ def test_dead_letter_is_settled_with_a_reason(
     """From its group; what waited goes on; the audit tells who and why."""
     [letter] = dead_letters()
     assert letter.fingerprint in page(operator, "parkedevent")
-    chosen = f"orders|payment|{letter.fingerprint}"
+    chosen = f"orders|{SOURCE}|{letter.fingerprint}"
     steer(operator, verb, chosen, "it was a test order")
     drain()
     assert ledger.of(dead_key) == [2]
@@ -94,7 +94,7 @@ def test_single_letter_is_replayed(operator: Client, ledger: Ledger, dead_key: U
 def test_no_reason_no_change(operator: Client, ledger: Ledger, dead_key: UUID) -> None:
     """Said to the operator."""
     [letter] = dead_letters()
-    text = steer(operator, "skip", f"orders|payment|{letter.fingerprint}", " ")
+    text = steer(operator, "skip", f"orders|{SOURCE}|{letter.fingerprint}", " ")
     assert "say why" in text
     assert len(dead_letters()) == 1
 

@@ -22,7 +22,7 @@ from modules.platform.messaging.carrier import (
 )
 from modules.platform.messaging.database import execute, row
 from modules.platform.messaging.testing import dead_letters, drain
-from tests.platform.messaging.ledgers import Ledger, authorized, publish_now
+from tests.platform.messaging.ledgers import SOURCE, TYPE, Ledger, publish_now, ran_low
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -38,7 +38,7 @@ def events(*arguments: str) -> str:
 def dead_key(ledger: Ledger) -> UUID:
     key = uuid4()
     ledger.fail = lambda event: TypeError("wrong")
-    publish_now(authorized(key), authorized(key))
+    publish_now(ran_low(key), ran_low(key))
     drain()
     ledger.fail = lambda event: None
     return key
@@ -47,14 +47,14 @@ def dead_key(ledger: Ledger) -> UUID:
 def test_status_shows_lag_in_rows_and_seconds(ledger: Ledger) -> None:
     """Before and after the events are handled."""
     drain()
-    publish_now(authorized(), authorized())
-    [one] = json.loads(events("status", "--json", "--module", "payment"))["subscriptions"]
-    assert (one["source"], one["consumer"], one["lag_rows"]) == ("payment", "orders", 2)
+    publish_now(ran_low(), ran_low())
+    [one] = json.loads(events("status", "--json", "--module", SOURCE))["subscriptions"]
+    assert (one["source"], one["consumer"], one["lag_rows"]) == (SOURCE, "orders", 2)
     assert one["lag_seconds"] > 0
     drain()
     [one] = json.loads(events("--json", "status"))["subscriptions"]
     assert (one["lag_rows"], one["lag_seconds"]) == (0, 0)
-    assert "payment" in events("status")
+    assert SOURCE in events("status")
 
 
 def test_dead_groups_by_fingerprint(ledger: Ledger, dead_key: UUID) -> None:
@@ -96,10 +96,10 @@ def test_wrong_use_changes_nothing(
 def test_replay_of_the_log(ledger: Ledger) -> None:
     """``--from`` gives a consumer the retained events again."""
     key = uuid4()
-    publish_now(authorized(key, 3))
+    publish_now(ran_low(key, 3))
     drain()
     events(
-        *("replay", "--consumer", "orders", "--source", "payment"),
+        *("replay", "--consumer", "orders", "--source", SOURCE),
         *("--from", "0", "--reason", "rebuild"),
     )
     drain()
@@ -109,23 +109,23 @@ def test_replay_of_the_log(ledger: Ledger) -> None:
 def test_tail_shows_the_last_events_in_order(ledger: Ledger) -> None:
     """Of all modules, of one, or of one key."""
     key = uuid4()
-    publish_now(authorized(), authorized(key, 1), authorized(key, 2))
+    publish_now(ran_low(), ran_low(key, 1), ran_low(key, 2))
     lines = json.loads(events("tail", "--json", "--key", str(key)))
-    assert [json.loads(line["data"])["amount"]["amount"] for line in lines] == [1, 2]
-    assert len(events("tail", "-n", "2", "--module", "payment").splitlines()) == 2
+    assert [json.loads(line["data"])["available"] for line in lines] == [1, 2]
+    assert len(events("tail", "-n", "2", "--module", SOURCE).splitlines()) == 2
 
 
 def test_asyncapi_tells_what_is_said_and_heard(ledger: Ledger) -> None:
     """Every reference in the document leads somewhere."""
     document: Any = json.loads(events("asyncapi"))
     assert document["asyncapi"] == "3.0.0"
-    name = "payment.payment_authorized.v1"
-    assert document["operations"]["orders.receive.payment"]["messages"] == [
-        {"$ref": f"#/channels/payment/messages/{name}"}
+    name = f"{TYPE}.v1"
+    assert document["operations"][f"orders.receive.{SOURCE}"]["messages"] == [
+        {"$ref": f"#/channels/{SOURCE}/messages/{name}"}
     ]
     payload = document["components"]["messages"][name]["payload"]["$ref"]
     schema = follow(document, payload)
-    assert set(schema["required"]) == {"order_id", "payment_id", "amount"}
+    assert set(schema["required"]) == {"sku", "available", "threshold"}
     for reference in references(document):
         assert follow(document, reference)
     assert document == json.loads(json.dumps(asyncapi.document()))
@@ -167,8 +167,8 @@ def test_limits_of_a_delivery_lie_inside_its_lease() -> None:
 
 def test_queues_are_named_after_their_modules() -> None:
     """A module's periodic tasks go where the module is."""
-    assert worker_queues(["payment"]) == [queue_of("payment"), ack_queue_of("payment")]
-    assert route("payment.reconcile") == {"queue": "bus.payment"}
+    assert worker_queues([SOURCE]) == [queue_of(SOURCE), ack_queue_of(SOURCE)]
+    assert route(f"{SOURCE}.reconcile") == {"queue": f"bus.{SOURCE}"}
     assert route("rest.purge") is None
 
 
@@ -176,25 +176,25 @@ def test_webhook_is_taken_once(ledger: Ledger) -> None:
     """Until it is forgotten; and not at all when its transaction fails."""
 
     def fail() -> None:
-        with atomic("payment"):
-            assert first_time("payment", source="stripe", key="evt_1")
+        with atomic(SOURCE):
+            assert first_time(SOURCE, source="stripe", key="evt_1")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
-    assert first_time("payment", source="stripe", key="evt_1")
-    assert not first_time("payment", source="stripe", key="evt_1")
-    assert first_time("payment", source="standin", key="evt_1")
-    execute("payment", "UPDATE bus_dedup SET seen_at = seen_at - interval '99 days'")
-    assert dedup.forget_old("payment") == 2
+    assert first_time(SOURCE, source="stripe", key="evt_1")
+    assert not first_time(SOURCE, source="stripe", key="evt_1")
+    assert first_time(SOURCE, source="standin", key="evt_1")
+    execute(SOURCE, "UPDATE bus_dedup SET seen_at = seen_at - interval '99 days'")
+    assert dedup.forget_old(SOURCE) == 2
 
 
 def test_upkeep_sets_the_gauges(ledger: Ledger, dead_key: UUID) -> None:
     """Lag, parked events by state."""
-    publish_now(authorized(), authorized())
-    maintenance.maintain("payment")
+    publish_now(ran_low(), ran_low())
+    maintenance.maintain(SOURCE)
     maintenance.maintain("orders")
-    assert metrics.LAG_ROWS.labels("payment", "orders")._value.get() == 2
+    assert metrics.LAG_ROWS.labels(SOURCE, "orders")._value.get() == 2
     assert metrics.LETTERS.labels("orders", "dead")._value.get() == 1
     assert metrics.LETTERS.labels("orders", "blocked")._value.get() == 1
 
@@ -202,8 +202,8 @@ def test_upkeep_sets_the_gauges(ledger: Ledger, dead_key: UUID) -> None:
 @pytest.mark.django_db(transaction=False, databases="__all__")
 def test_drain_works_inside_a_test_transaction() -> None:
     """Tests that are rolled back see their own events delivered, too."""
-    with atomic("payment"):
-        publish(authorized())
-    before = row("payment", "SELECT count(*) FROM bus_outbox")
+    with atomic(SOURCE):
+        publish(ran_low())
+    before = row(SOURCE, "SELECT count(*) FROM bus_outbox")
     drain()
     assert before == (1,)

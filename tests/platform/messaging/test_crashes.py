@@ -17,7 +17,7 @@ from modules.platform.messaging.carrier import InlineCarrier
 from modules.platform.messaging.crashpoints import POINTS, SimulatedCrash, crash_point, observed
 from modules.platform.messaging.database import execute, row
 from modules.platform.messaging.testing import drain, letters
-from tests.platform.messaging.ledgers import Ledger, authorized, publish_now
+from tests.platform.messaging.ledgers import SOURCE, Ledger, publish_now, ran_low
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -69,7 +69,7 @@ class Story:
 
     def fail(self, event: Any) -> BaseException | None:
         # Twice: once with its batch and once alone, so that it is parked.
-        if event.amount.amount == 2 and self.failures < 2:
+        if event.available == 2 and self.failures < 2:
             self.failures += 1
             return Unavailable()
         return None
@@ -84,7 +84,7 @@ class Story:
 
     def tell(self) -> None:
         for n in (1, 2, 3):
-            publish_now(authorized(self.key, n))
+            publish_now(ran_low(self.key, n))
             self.committed.append(n)
         with atomic("orders"):
             schedule(
@@ -130,7 +130,7 @@ def check(story: Story, where: str | None) -> None:
     heard = story.ledger.of(story.key)
     events = [value for value in heard if value != TIMER]
     # A crash after the commit and before the return is a commit: one more may have happened.
-    stored = row("payment", "SELECT count(*) FROM bus_outbox WHERE key = %s", [str(story.key)])
+    stored = row(SOURCE, "SELECT count(*) FROM bus_outbox WHERE key = %s", [str(story.key)])
     assert stored is not None
     assert events == [1, 2, 3][: stored[0]], f"crash at {where}"
     assert stored[0] >= len(story.committed), f"crash at {where}"
@@ -167,7 +167,7 @@ def test_everything_delivered_twice_and_backwards(
     """The carrier may repeat and reorder at will."""
     key = uuid4()
     for n in range(30):
-        publish_now(authorized(key, n))
+        publish_now(ran_low(key, n))
         drain()
         carrier.waiting.extend(reversed(carrier.history * times))
         drain()
@@ -181,6 +181,6 @@ def test_points_cost_nothing_and_do_nothing_in_production() -> None:
 
 def test_unknown_key_is_not_confused(ledger: Ledger) -> None:
     """The ledger used above tells keys apart."""
-    publish_now(authorized(UUID(int=5), 1))
+    publish_now(ran_low(UUID(int=5), 1))
     drain()
     assert ledger.of(UUID(int=6)) == []

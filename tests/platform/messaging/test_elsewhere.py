@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -25,7 +26,7 @@ from modules.platform.messaging.carrier import (
 from modules.platform.messaging.database import row, rows
 from modules.platform.messaging.taking import TakesByAuthority
 from modules.platform.messaging.testing import drain
-from tests.platform.messaging.ledgers import Ledger, authorized, publish_now
+from tests.platform.messaging.ledgers import SOURCE, Ledger, publish_now, ran_low
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 CURSORS = "SELECT count(*) FROM bus_cursor"
@@ -41,9 +42,9 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 CALLS: dict[str, Callable[[], Any]] = {
-    "deliver": lambda: tasks.deliver("payment", "orders", 0, 0, 1, True, "[]"),
-    "ack": lambda: tasks.acknowledge("payment", "orders", 0, 1, False),
-    "announce": lambda: tasks.announce("payment", "orders", {"payment.x": [1]}, "earliest"),
+    "deliver": lambda: tasks.deliver(SOURCE, "orders", 0, 0, 1, True, "[]"),
+    "ack": lambda: tasks.acknowledge(SOURCE, "orders", 0, 1, False),
+    "announce": lambda: tasks.announce(SOURCE, "orders", {f"{SOURCE}.x": [1]}, "earliest"),
     "fire": lambda: tasks.fire("orders"),
     "begin": lambda: tasks.begin("orders"),
 }
@@ -56,7 +57,7 @@ def test_task_for_another_host_is_handed_back(ledger: Ledger, elsewhere: None, n
         CALLS[name]()
     assert rejected.value.requeue
     assert row("orders", CURSORS) == (0,)
-    assert row("payment", "SELECT count(*) FROM bus_subscription") == (0,)
+    assert row(SOURCE, "SELECT count(*) FROM bus_subscription") == (0,)
 
 
 def test_worker_that_begins_has_what_was_lost_sent_again(
@@ -64,39 +65,40 @@ def test_worker_that_begins_has_what_was_lost_sent_again(
 ) -> None:
     """Without waiting for the lease; it counts as a resend, and nothing is handled twice."""
     drain()
-    order = uuid4()
-    publish_now(authorized(order, 1))
+    sku = uuid4()
+    publish_now(ran_low(sku, 1))
     carrier_of_the_dead = InlineCarrier()
     _send(carrier_of_the_dead)
     assert len(carrier_of_the_dead.waiting) == 1
     assert drain() == 0
     receiving.begin("orders")
     assert drain() == 1
-    assert ledger.of(order) == [1]
+    assert ledger.of(sku) == [1]
     carrier_of_the_dead.pump()  # it was not dead after all
-    assert ledger.of(order) == [1]
-    assert rows("payment", "SELECT sent_at FROM bus_subscription WHERE sent_at IS NOT NULL") == []
+    assert ledger.of(sku) == [1]
+    assert rows(SOURCE, "SELECT sent_at FROM bus_subscription WHERE sent_at IS NOT NULL") == []
 
 
 def test_beginning_counts_as_a_resend(ledger: Ledger, carrier: InlineCarrier) -> None:
     """So an event that takes its whole worker with it is alone before long."""
     drain()
-    publish_now(authorized())
+    publish_now(ran_low())
     _send(carrier)
     for times in (1, 2, 3):
         receiving.begin("orders")
         _send(carrier)
-        assert row("payment", "SELECT max(resends) FROM bus_subscription") == (times,)
+        assert row(SOURCE, "SELECT max(resends) FROM bus_subscription") == (times,)
 
 
 def test_announcement_of_another_host_grows_stale(ledger: Ledger) -> None:
     """One that a broker gives back after minutes must not undo what was announced since."""
+    (told, *_) = [one for one in subscriptions.announcements("orders") if one.accepts]
+    nobody = f"nobody-{uuid4().hex}"  # all tests share the broker: the queue is this one's own
+    queue = ack_queue_of(nobody)
     with redis.Redis.from_url(settings.REDIS_URL) as client:
-        queue = ack_queue_of("payment")
-        client.delete(queue)
-        (told, *_) = [one for one in subscriptions.announcements("orders") if one.accepts]
-        CeleryCarrier().announce(told)
+        CeleryCarrier().announce(replace(told, source=nobody))
         message = msgspec.json.decode(client.lpop(queue))
+        client.delete(f"_kombu.binding.{queue}")
     expires, eta = message["headers"]["expires"], message["headers"]["eta"]
     assert (expires is not None, eta) == (True, None)
     assert ANNOUNCED_FOR >= 30
@@ -105,15 +107,15 @@ def test_announcement_of_another_host_grows_stale(ledger: Ledger) -> None:
 def _send(carrier: InlineCarrier) -> None:
     from modules.platform.messaging import relay
 
-    relay.send("payment", relay.look("payment").horizon, carrier)
+    relay.send(SOURCE, relay.look(SOURCE).horizon, carrier)
 
 
 def test_a_worker_that_begins_fetches_nothing_of_a_module_that_is_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Not even for the moment until it first looks: what it fetched would be somebody else's."""
-    monkeypatch.setattr(authority, "_has_authority", lambda module: module != "payment")
+    monkeypatch.setattr(authority, "_has_authority", lambda module: module != SOURCE)
     app = Celery("worker-of-a-test", broker="memory://", set_as_current=False)
-    app.amqp.queues.select([*worker_queues(["payment", "orders"]), "celery"])
+    app.amqp.queues.select([*worker_queues([SOURCE, "orders"]), "celery"])
     TakesByAuthority(SimpleNamespace(app=app))
     assert set(app.amqp.queues.consume_from) == {*worker_queues(["orders"]), "celery"}

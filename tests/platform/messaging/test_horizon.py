@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -14,29 +14,27 @@ from modules.platform.messaging import publish
 from modules.platform.messaging.carrier import InlineCarrier
 from modules.platform.messaging.database import execute, row, rows
 from modules.platform.messaging.testing import drain
-from tests.platform.messaging.ledgers import Ledger, authorized, other_session, publish_now
+from tests.platform.messaging.ledgers import (
+    SOURCE,
+    Ledger,
+    other_session,
+    publish_by,
+    publish_now,
+    ran_low,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
-PUBLISH = (
-    "SELECT bus_publish(ARRAY[gen_random_uuid()], ARRAY[%s], ARRAY['payment.payment_authorized'], "
-    "ARRAY[1]::smallint[], ARRAY[%s], NULL)"
-)
 
-
-def say(connection: psycopg.Connection[Any], key: object, amount: int) -> None:
-    """Publish PaymentAuthorized in the other session."""
-    from modules.platform.contracts.codec import encode
-
-    event = authorized(key, amount)  # type: ignore[arg-type]
-    connection.execute(PUBLISH, [str(key), encode(event).decode()])
+def say(connection: psycopg.Connection[Any], key: UUID, value: int) -> None:
+    """Publish StockRanLow in the other session."""
+    publish_by(connection, ran_low(key, value))
 
 
 def naive_reader(after: int) -> tuple[list[int], int]:
     """What the trap does: read past ``after`` and remember the highest number seen."""
     seen = [
-        n
-        for (n,) in rows("payment", "SELECT id FROM bus_outbox WHERE id > %s ORDER BY id", [after])
+        n for (n,) in rows(SOURCE, "SELECT id FROM bus_outbox WHERE id > %s ORDER BY id", [after])
     ]
     return seen, max(seen, default=after)
 
@@ -44,11 +42,11 @@ def naive_reader(after: int) -> tuple[list[int], int]:
 def test_naive_cursor_loses_the_late_committer_and_the_horizon_does_not(ledger: Ledger) -> None:
     """The trap itself, so that this test is known to be able to fail."""
     late, early = uuid4(), uuid4()
-    head = row("payment", "SELECT bus_head()")
+    head = row(SOURCE, "SELECT bus_head()")
     assert head is not None
     with other_session() as slow:
         say(slow, late, 1)
-        publish_now(authorized(early, 2))
+        publish_now(ran_low(early, 2))
         naive_first, cursor = naive_reader(head[0])
         drain()
         assert ledger.of(early) == []  # above the horizon: it waits
@@ -70,8 +68,8 @@ def test_publisher_that_has_only_locked_yet_holds_the_horizon(ledger: Ledger) ->
             "'bus_outbox'::regclass::oid::integer, %s::bigint::integer)",
             [head[0]],
         )
-        publish_now(authorized(uuid4(), 1))
-        assert row("payment", "SELECT bus_horizon()") == head
+        publish_now(ran_low(uuid4(), 1))
+        assert row(SOURCE, "SELECT bus_horizon()") == head
         assert drain() == 0
     assert drain() == 1
 
@@ -81,7 +79,7 @@ def test_rolled_back_publisher_frees_the_horizon(ledger: Ledger) -> None:
     key = uuid4()
     with other_session() as slow:
         say(slow, uuid4(), 1)
-        publish_now(authorized(key, 2))
+        publish_now(ran_low(key, 2))
         assert drain() == 0
         slow.rollback()
         assert drain() == 1
@@ -97,7 +95,7 @@ def test_savepoint_that_is_rolled_back_publishes_nothing_and_the_next_is_locked(
         say(slow, key, 1)
         slow.execute("ROLLBACK TO SAVEPOINT s")
         say(slow, key, 2)
-        publish_now(authorized(key, 3))
+        publish_now(ran_low(key, 3))
         assert drain() == 0
         slow.commit()
     assert drain() == 2
@@ -108,7 +106,7 @@ def test_unrelated_long_transaction_does_not_hold_anything_up(ledger: Ledger) ->
     """Waiting for the oldest transaction (xmin) would."""
     with other_session() as idle:
         idle.execute("SELECT txid_current()")
-        publish_now(authorized())
+        publish_now(ran_low())
         assert drain() == 1
 
 
@@ -119,17 +117,17 @@ def test_publishers_of_another_module_do_not_hold_this_one_up(ledger: Ledger) ->
             "SELECT bus_publish(ARRAY[gen_random_uuid()], ARRAY['k'], ARRAY['orders.x'], "
             "ARRAY[1]::smallint[], ARRAY['{}'], NULL)"
         )
-        publish_now(authorized())
+        publish_now(ran_low())
         assert drain() == 1
 
 
 def test_long_transaction_takes_one_lock_however_often_it_publishes(ledger: Ledger) -> None:
     """The lock table is small."""
-    with atomic("payment"):
+    with atomic(SOURCE):
         for _ in range(20):
-            publish(authorized())
+            publish(ran_low())
         held = row(
-            "payment",
+            SOURCE,
             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()",
         )
         assert held == (1,)
@@ -138,10 +136,10 @@ def test_long_transaction_takes_one_lock_however_often_it_publishes(ledger: Ledg
 def test_horizon_is_right_when_numbers_pass_32_bits(ledger: Ledger) -> None:
     """Locks carry the low 32 bits only."""
     edge = 4294967295
-    execute("payment", "SELECT setval('bus_outbox_id_seq', %s)", [edge - 1])
-    execute("payment", "CREATE TABLE far (LIKE bus_outbox INCLUDING DEFAULTS)")
+    execute(SOURCE, "SELECT setval('bus_outbox_id_seq', %s)", [edge - 1])
+    execute(SOURCE, "CREATE TABLE far (LIKE bus_outbox INCLUDING DEFAULTS)")
     execute(
-        "payment",
+        SOURCE,
         "ALTER TABLE bus_outbox ATTACH PARTITION far FOR VALUES FROM (4294967000) TO (4294969000)",
     )
     try:
@@ -149,14 +147,14 @@ def test_horizon_is_right_when_numbers_pass_32_bits(ledger: Ledger) -> None:
             key = uuid4()
             with other_session() as slow:
                 say(slow, key, 1)
-                publish_now(authorized(key, 2))
+                publish_now(ran_low(key, 2))
                 assert drain() == 0
                 slow.commit()
             assert drain() == 2
             assert ledger.of(key) == [1, 2]
     finally:
-        execute("payment", "DROP TABLE far")
-        execute("payment", "SELECT setval('bus_outbox_id_seq', 1000)")
+        execute(SOURCE, "DROP TABLE far")
+        execute(SOURCE, "SELECT setval('bus_outbox_id_seq', 1000)")
 
 
 def test_concurrent_publishers_and_a_busy_relay_lose_nothing(

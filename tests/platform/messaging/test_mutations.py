@@ -26,7 +26,7 @@ from modules.platform.messaging.carrier import InlineCarrier, carrier
 from modules.platform.messaging.database import execute
 from modules.platform.messaging.wire import Receipt
 from tests.platform.messaging import battery
-from tests.platform.messaging.ledgers import Ledger
+from tests.platform.messaging.ledgers import SOURCE, Ledger, publish_by
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -137,11 +137,11 @@ def relay_reads_up_to_the_head(patch: Patch) -> None:
 
 @mutation
 def publishers_take_no_lock(patch: Patch) -> None:
-    found = battery.rows("payment", "SELECT pg_get_functiondef('bus_publish'::regproc)")
+    found = battery.rows(SOURCE, "SELECT pg_get_functiondef('bus_publish'::regproc)")
     source = found[0][0]
     lock = "pg_advisory_xact_lock_shared(space, low::integer)"
     assert lock in source
-    execute("payment", source.replace(lock, "pg_sleep(0)").replace("%", "%%"), [])
+    execute(SOURCE, source.replace(lock, "pg_sleep(0)").replace("%", "%%"), [])
     RESTORE.append(source)
 
 
@@ -211,19 +211,9 @@ def event_is_published_on_a_connection_of_its_own(patch: Patch) -> None:
         parameters.pop("server_side_binding", None)
         with psycopg.connect(**parameters, autocommit=True) as connection:
             for event in events:
-                battery_publish(connection, event)
+                publish_by(connection, event)
 
     patch.setattr(publishing, "_store", outside_of_it)
-
-
-def battery_publish(connection: psycopg.Connection[Any], event: Any) -> None:
-    from modules.platform.contracts.codec import encode
-
-    connection.execute(
-        "SELECT bus_publish(ARRAY[gen_random_uuid()], ARRAY[%s], "
-        "ARRAY['payment.payment_authorized'], ARRAY[1]::smallint[], ARRAY[%s], NULL)",
-        [event.key(), encode(event).decode()],
-    )
 
 
 @mutation
@@ -286,7 +276,7 @@ def clean() -> None:
     """Each scenario starts from nothing."""
     with transaction.atomic(using="orders"):
         execute("orders", "TRUNCATE bus_cursor, bus_parked, bus_timer, bus_test_ledger")
-    execute("payment", "TRUNCATE bus_outbox, bus_subscription, bus_dedup")
+    execute(SOURCE, "TRUNCATE bus_outbox, bus_subscription, bus_dedup")
 
 
 def test_battery_passes_as_it_is(ledger: Ledger, carrier: InlineCarrier) -> None:
@@ -311,5 +301,5 @@ def test_seeded_bug_is_caught(
     finally:
         monkeypatch.undo()
         for source in RESTORE:
-            execute("payment", source.replace("%", "%%"), [])
+            execute(SOURCE, source.replace("%", "%%"), [])
         RESTORE.clear()

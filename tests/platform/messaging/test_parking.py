@@ -10,24 +10,24 @@ import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.db import IntegrityError, OperationalError
 
-from modules.payment.contract.events import PaymentAuthorized
+from modules.inventory.contract.events import StockRanLow
 from modules.platform.contracts import Conflict, Fenced, Unavailable
 from modules.platform.messaging import authority, failures, registry
 from modules.platform.messaging.database import execute, row, rows
 from modules.platform.messaging.failures import Kind, kind_of, retry_in
 from modules.platform.messaging.testing import dead_letters, drain, letters
-from tests.platform.messaging.ledgers import Ledger, authorized, publish_now
+from tests.platform.messaging.ledgers import Ledger, publish_now, ran_low
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
 LATER = 400.0  # seconds: past the longest delay
 
 
-def failing(key: UUID, error: BaseException, amount: int | None = None) -> Any:
-    """Fail for the events of ``key`` (of one ``amount`` only, if it is given)."""
+def failing(key: UUID, error: BaseException, available: int | None = None) -> Any:
+    """Fail for the events of ``key`` (of one ``available`` only, if it is given)."""
 
     def fail(event: Any) -> BaseException | None:
-        wrong = event.order_id == key and amount in (None, event.amount.amount)
+        wrong = event.sku == str(key) and available in (None, event.available)
         return error if wrong else None
 
     return fail
@@ -36,10 +36,10 @@ def failing(key: UUID, error: BaseException, amount: int | None = None) -> Any:
 def test_failing_event_blocks_only_its_own_key(ledger: Ledger) -> None:
     """Later events of the key queue behind it; other keys of the same batch are handled."""
     bad, others = uuid4(), [uuid4() for _ in range(30)]
-    ledger.fail = failing(bad, Unavailable(), amount=1)
-    publish_now(authorized(bad, 1), *(authorized(key) for key in others), authorized(bad, 2))
+    ledger.fail = failing(bad, Unavailable(), available=1)
+    publish_now(ran_low(bad, 1), *(ran_low(key) for key in others), ran_low(bad, 2))
     drain()
-    publish_now(authorized(bad, 3))
+    publish_now(ran_low(bad, 3))
     drain()
     assert ledger.of(bad) == []
     assert all(ledger.of(key) == [100] for key in others)
@@ -49,11 +49,11 @@ def test_failing_event_blocks_only_its_own_key(ledger: Ledger) -> None:
 def test_key_moves_on_in_order_once_its_event_succeeds(ledger: Ledger) -> None:
     """What waited follows at once, and what is published meanwhile comes after it."""
     bad = uuid4()
-    ledger.fail = failing(bad, Unavailable(), amount=1)
-    publish_now(*(authorized(bad, n) for n in range(1, 6)))
+    ledger.fail = failing(bad, Unavailable(), available=1)
+    publish_now(*(ran_low(bad, n) for n in range(1, 6)))
     drain()
     ledger.fail = lambda event: None
-    publish_now(authorized(bad, 6))
+    publish_now(ran_low(bad, 6))
     drain(ahead=LATER)
     assert ledger.of(bad) == [1, 2, 3, 4, 5, 6]
     assert letters() == []
@@ -62,10 +62,10 @@ def test_key_moves_on_in_order_once_its_event_succeeds(ledger: Ledger) -> None:
 def test_second_failure_of_a_key_blocks_it_again(ledger: Ledger) -> None:
     """Whichever event of the key fails, nothing overtakes it."""
     bad = uuid4()
-    ledger.fail = failing(bad, Unavailable(), amount=1)
-    publish_now(*(authorized(bad, n) for n in range(1, 5)))
+    ledger.fail = failing(bad, Unavailable(), available=1)
+    publish_now(*(ran_low(bad, n) for n in range(1, 5)))
     drain()
-    ledger.fail = failing(bad, Unavailable(), amount=3)
+    ledger.fail = failing(bad, Unavailable(), available=3)
     drain(ahead=LATER)
     assert ledger.of(bad) == [1, 2]
     # So far ahead all its retries are over.
@@ -76,7 +76,7 @@ def test_event_dies_after_five_retries(ledger: Ledger) -> None:
     """One attempt, five retries, then a dead letter that nobody tries again by itself."""
     bad = uuid4()
     ledger.fail = failing(bad, Unavailable())
-    publish_now(authorized(bad))
+    publish_now(ran_low(bad))
     drain()
     for _ in range(8):
         drain(ahead=LATER)
@@ -92,7 +92,7 @@ def test_what_cannot_heal_dies_at_once(ledger: Ledger, error: Exception) -> None
     """A bug or a refusal is somebody's work now, not after ten minutes of retries."""
     bad = uuid4()
     ledger.fail = failing(bad, error)
-    publish_now(authorized(bad), authorized(bad))
+    publish_now(ran_low(bad), ran_low(bad))
     drain()
     assert [letter.state for letter in letters()] == ["dead", "blocked"]
 
@@ -104,8 +104,8 @@ def test_effects_of_a_failing_event_are_rolled_back(ledger: Ledger) -> None:
     def fail(event: Any) -> None:
         raise Unavailable
 
-    with registry.only({"orders": {PaymentAuthorized: [ledger.hear, fail]}}):
-        publish_now(authorized(bad))
+    with registry.only({"orders": {StockRanLow: [ledger.hear, fail]}}):
+        publish_now(ran_low(bad))
         drain()
     assert ledger.of(bad) == []
     assert len(ledger.calls) == 2
@@ -116,11 +116,11 @@ def test_broken_transaction_of_one_event_spares_its_batch(ledger: Ledger) -> Non
     bad, good = uuid4(), uuid4()
 
     def divide(event: Any) -> None:
-        if event.order_id == bad:
+        if event.sku == str(bad):
             execute("orders", "SELECT 1/0")
 
-    with registry.only({"orders": {PaymentAuthorized: [divide, ledger.hear]}}):
-        publish_now(authorized(bad), authorized(good))
+    with registry.only({"orders": {StockRanLow: [divide, ledger.hear]}}):
+        publish_now(ran_low(bad), ran_low(good))
         drain()
     assert ledger.of(good) == [100]
     assert [letter.key for letter in letters()] == [str(bad)]
@@ -128,11 +128,11 @@ def test_broken_transaction_of_one_event_spares_its_batch(ledger: Ledger) -> Non
 
 def test_same_error_in_the_same_place_has_one_fingerprint(ledger: Ledger) -> None:
     """Dead letters are shown by what went wrong, not one by one."""
-    ledger.fail = lambda event: TypeError(str(event.order_id))
-    publish_now(*(authorized() for _ in range(5)))
+    ledger.fail = lambda event: TypeError(event.sku)
+    publish_now(*(ran_low() for _ in range(5)))
     drain()
     ledger.fail = lambda event: AttributeError()
-    publish_now(authorized())
+    publish_now(ran_low())
     drain()
     assert len({letter.fingerprint for letter in dead_letters()}) == 2
 
@@ -164,7 +164,7 @@ def test_kinds_of_failure() -> None:
 def test_retry_is_due_within_the_schedule(ledger: Ledger) -> None:
     """The first retry comes within four seconds."""
     ledger.fail = lambda event: Unavailable()
-    publish_now(authorized())
+    publish_now(ran_low())
     drain()
     assert row(
         "orders",
@@ -180,10 +180,10 @@ def test_handler_that_runs_out_of_time_is_parked_without_another_run(ledger: Led
     """It would take the whole task with it the second time."""
     slow, good = uuid4(), uuid4()
     ledger.fail = failing(slow, SoftTimeLimitExceeded())
-    publish_now(authorized(slow), authorized(good))
+    publish_now(ran_low(slow), ran_low(good))
     drain()
     assert ledger.of(good) == [100]
-    assert len([event for event in ledger.calls if event.order_id == slow]) == 1
+    assert len([event for event in ledger.calls if event.sku == str(slow)]) == 1
     assert [letter.state for letter in letters()] == ["retry"]
 
 
@@ -191,7 +191,7 @@ def test_refusal_by_the_database_is_nobodys_failure(ledger: Ledger) -> None:
     """Whoever has the authority by then gets the batch; nothing is parked or counted."""
     key = uuid4()
     ledger.fail = failing(key, Fenced(module="orders"))
-    publish_now(authorized(key))
+    publish_now(ran_low(key))
     with pytest.raises(Fenced):
         drain()
     assert letters() == []

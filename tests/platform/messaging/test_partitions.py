@@ -8,12 +8,12 @@ from uuid import uuid4
 
 import pytest
 
-from modules.payment.contract.events import PaymentAuthorized
+from modules.inventory.contract.events import StockRanLow
 from modules.platform.messaging import partitions, registry
 from modules.platform.messaging.carrier import InlineCarrier
 from modules.platform.messaging.database import execute, row, rows
 from modules.platform.messaging.testing import drain
-from tests.platform.messaging.ledgers import Ledger, authorized, publish_now
+from tests.platform.messaging.ledgers import SOURCE, Ledger, publish_now, ran_low
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -23,7 +23,7 @@ SIZE = 20
 
 @pytest.fixture
 def small(ledger: Ledger) -> Iterator[Ledger]:
-    """Payment's outbox anew, with partitions of 20 events, put back afterwards."""
+    """The source's outbox anew, with partitions of 20 events, put back afterwards."""
     _rebuild(SIZE)
     yield ledger
     _rebuild(partitions.SIZE)
@@ -31,29 +31,27 @@ def small(ledger: Ledger) -> Iterator[Ledger]:
 
 def _rebuild(size: int) -> None:
     for (name,) in rows(
-        "payment",
+        SOURCE,
         "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'bus_outbox'::regclass",
     ):
-        execute("payment", f"DROP TABLE {name}")
-    execute("payment", "SELECT setval('bus_outbox_id_seq', 1, false)")
-    execute("payment", "TRUNCATE bus_subscription")
+        execute(SOURCE, f"DROP TABLE {name}")
+    execute(SOURCE, "SELECT setval('bus_outbox_id_seq', 1, false)")
+    execute(SOURCE, "TRUNCATE bus_subscription")
     execute("orders", "TRUNCATE bus_cursor")
     execute("shipping", "TRUNCATE bus_cursor")
-    partitions.make_ahead("payment", size=size, ahead=2)
+    partitions.make_ahead(SOURCE, size=size, ahead=2)
 
 
 def count() -> int:
-    found = row(
-        "payment", "SELECT count(*) FROM pg_inherits WHERE inhparent = 'bus_outbox'::regclass"
-    )
+    found = row(SOURCE, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'bus_outbox'::regclass")
     assert found is not None
     return int(found[0])
 
 
 def fill(times: int) -> None:
     for _ in range(times):
-        publish_now(*(authorized(uuid4(), n) for n in range(10)))
-        partitions.make_ahead("payment", size=SIZE, ahead=2)
+        publish_now(*(ran_low(uuid4(), n) for n in range(10)))
+        partitions.make_ahead(SOURCE, size=SIZE, ahead=2)
 
 
 def test_partitions_are_made_ahead_of_the_head(small: Ledger) -> None:
@@ -61,16 +59,16 @@ def test_partitions_are_made_ahead_of_the_head(small: Ledger) -> None:
     assert count() == 2
     fill(10)
     assert count() == 7
-    assert partitions.make_ahead("payment", size=SIZE, ahead=2) == 0
+    assert partitions.make_ahead(SOURCE, size=SIZE, ahead=2) == 0
 
 
 def test_acknowledged_partitions_are_dropped(small: Ledger) -> None:
     """Those behind every consumer; the others stay."""
     fill(10)
     drain()
-    dropped = partitions.drop_acknowledged("payment", retention=NO_RETENTION)
+    dropped = partitions.drop_acknowledged(SOURCE, retention=NO_RETENTION)
     assert len(dropped) == 5
-    publish_now(authorized())
+    publish_now(ran_low())
     assert drain() == 1
 
 
@@ -78,23 +76,23 @@ def test_retention_keeps_what_is_young(small: Ledger) -> None:
     """A new consumer may want it."""
     fill(10)
     drain()
-    assert partitions.drop_acknowledged("payment") == []
+    assert partitions.drop_acknowledged(SOURCE) == []
 
 
 def test_partition_waits_for_the_slowest_consumer(small: Ledger, carrier: InlineCarrier) -> None:
     """Also for one that has never answered."""
-    registry.subscribe("shipping", {PaymentAuthorized: [lambda event: None]})
+    registry.subscribe("shipping", {StockRanLow: [lambda event: None]})
     drain()
     fill(10)
     drain()
     execute(
-        "payment",
+        SOURCE,
         "UPDATE bus_subscription SET state = 'paused', acked = 0, sent = 0 "
         "WHERE consumer = 'shipping'",
     )
-    assert partitions.drop_acknowledged("payment", retention=NO_RETENTION) == []
-    execute("payment", "UPDATE bus_subscription SET state = 'ended' WHERE consumer = 'shipping'")
-    assert len(partitions.drop_acknowledged("payment", retention=NO_RETENTION)) == 5
+    assert partitions.drop_acknowledged(SOURCE, retention=NO_RETENTION) == []
+    execute(SOURCE, "UPDATE bus_subscription SET state = 'ended' WHERE consumer = 'shipping'")
+    assert len(partitions.drop_acknowledged(SOURCE, retention=NO_RETENTION)) == 5
 
 
 def test_drop_gives_way_to_a_reader(small: Ledger) -> None:
@@ -105,19 +103,19 @@ def test_drop_gives_way_to_a_reader(small: Ledger) -> None:
     drain()
     with other_session() as reader:
         reader.execute("SELECT count(*) FROM bus_outbox")
-        assert partitions.drop_acknowledged("payment", retention=NO_RETENTION) == []
-    assert partitions.drop_acknowledged("payment", retention=NO_RETENTION) != []
+        assert partitions.drop_acknowledged(SOURCE, retention=NO_RETENTION) == []
+    assert partitions.drop_acknowledged(SOURCE, retention=NO_RETENTION) != []
 
 
 def test_new_consumer_starts_with_what_is_left(small: Ledger) -> None:
     """Dropped events are gone; the first batch still joins on."""
     fill(10)
     drain()
-    partitions.drop_acknowledged("payment", retention=NO_RETENTION)
-    left = row("payment", "SELECT count(*) FROM bus_outbox")
+    partitions.drop_acknowledged(SOURCE, retention=NO_RETENTION)
+    left = row(SOURCE, "SELECT count(*) FROM bus_outbox")
     fill(1)
-    heard: list[PaymentAuthorized] = []
-    with registry.only({"shipping": {PaymentAuthorized: [heard.append]}}):
+    heard: list[StockRanLow] = []
+    with registry.only({"shipping": {StockRanLow: [heard.append]}}):
         drain()
     assert left is not None
     assert len(heard) == left[0] + 10

@@ -12,8 +12,9 @@ from celery.schedules import schedule
 from modules.platform.messaging import authority
 from modules.platform.messaging.periods import ByAuthority
 from shop.celery import app as shop_app
+from tests.platform.example import EXAMPLE
 
-TASKS = ("payment.reconcile", "orders.close", "sagas.sweep")
+TASKS = (f"{EXAMPLE}.audit", "orders.close", "sagas.sweep")
 
 
 class Recorded(ByAuthority):
@@ -60,7 +61,7 @@ def test_all_is_sent_where_all_is_at_home(beat: Recorded) -> None:
 
 def test_a_module_elsewhere_has_its_periods_there(beat: Recorded) -> None:
     """Two hosts with a beat would send twice into one queue; what is no module's goes on."""
-    authority.install_authority(lambda module: module != "payment")
+    authority.install_authority(lambda module: module != EXAMPLE)
     assert ticked(beat) == {"orders.close", "sagas.sweep"}
 
 

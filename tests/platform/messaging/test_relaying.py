@@ -12,14 +12,14 @@ import pytest
 from django.conf import settings
 from django.db import connections
 
-from modules.payment.contract.events import PaymentAuthorized
+from modules.inventory.contract.events import StockRanLow
 from modules.platform.messaging import authority, registry, schedule, subscriptions, wake
 from modules.platform.messaging.carrier import InlineCarrier
 from modules.platform.messaging.database import rows
 from modules.platform.messaging.relay_process import RelayProcess
 from modules.platform.messaging.testing import drain
 from modules.platform.messaging.wire import Batch, Receipt
-from tests.platform.messaging.ledgers import Ledger, authorized, publish_now
+from tests.platform.messaging.ledgers import SOURCE, TYPE, Ledger, publish_now, ran_low
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -59,7 +59,7 @@ def ear(clock: Clock) -> Ear:
 
 @pytest.fixture
 def relay(carrier: InlineCarrier, ear: Ear, clock: Clock) -> RelayProcess:
-    return RelayProcess(carrier, ear, lambda: ("payment", "orders"), clock=clock)
+    return RelayProcess(carrier, ear, lambda: (SOURCE, "orders"), clock=clock)
 
 
 def test_poll_finds_what_no_wake_told_of(
@@ -68,7 +68,7 @@ def test_poll_finds_what_no_wake_told_of(
     """Within 250 ms."""
     relay.turn()
     started = clock.now
-    publish_now(authorized())
+    publish_now(ran_low())
     while not carrier.waiting:
         relay.turn()
     assert clock.now - started <= 0.26
@@ -81,10 +81,10 @@ def test_wake_is_answered_at_once(
     """Without waiting for the poll."""
     relay.turn()
     relay.turn()
-    publish_now(authorized())
+    publish_now(ran_low())
     started = clock.now
     clock.now += 0.003
-    ear.words = {"payment"}
+    ear.words = {SOURCE}
     relay.turn()
     assert len(carrier.waiting) == 1
     assert clock.now - started < 0.01
@@ -116,16 +116,16 @@ def test_module_that_cannot_be_reached_does_not_stop_the_others(
                 raise ConnectionError("no broker")
             carrier.deliver(batch)
 
-    from modules.inventory.contract.events import StockRanOut
+    from modules.cart.contract.events import CartCheckedOut
     from modules.platform.databases import atomic
     from modules.platform.messaging import publish
 
-    registry.subscribe("shipping", {StockRanOut: [lambda event: None]})
-    relay = RelayProcess(Broken(), ear, lambda: ("inventory", "payment"), clock=clock)
+    registry.subscribe("shipping", {CartCheckedOut: [lambda event: None]})
+    relay = RelayProcess(Broken(), ear, lambda: ("cart", SOURCE), clock=clock)
     relay.turn()
-    with atomic("inventory"):
-        publish(StockRanOut(sku="s"))
-    publish_now(authorized())
+    with atomic("cart"):
+        publish(CartCheckedOut(cart_id=uuid4(), order_id=uuid4()))
+    publish_now(ran_low())
     started = clock.now
     while clock.now < started + 30:
         relay.turn()
@@ -140,7 +140,7 @@ def test_lost_connection_is_made_anew(
     from tests.platform.messaging.ledgers import other_session
 
     relay.turn()
-    raw = connections["payment"].connection
+    raw = connections[SOURCE].connection
     with other_session() as session:
         session.execute("SET ROLE NONE")  # a module's role may not end its login's sessions
         session.execute("SELECT pg_terminate_backend(%s)", [raw.info.backend_pid])
@@ -152,7 +152,7 @@ def test_lost_connection_is_made_anew(
 
 def publish_now_in_another_thread() -> None:
     def work() -> None:
-        publish_now(authorized())
+        publish_now(ran_low())
         connections.close_all()
 
     thread = threading.Thread(target=work)
@@ -174,7 +174,7 @@ def test_relays_share_the_work_and_no_batch_goes_out_twice(ledger: Ledger) -> No
 
     def serve() -> None:
         carrier = Noting()
-        relay = RelayProcess(carrier, wake.Listener(""), lambda: ("payment",))
+        relay = RelayProcess(carrier, wake.Listener(""), lambda: (SOURCE,))
         while not stop.is_set():
             relay.turn()
             carrier.pump()
@@ -184,7 +184,7 @@ def test_relays_share_the_work_and_no_batch_goes_out_twice(ledger: Ledger) -> No
     for thread in threads:
         thread.start()
     for n in range(20):
-        publish_now(*(authorized(key, n) for key in keys))
+        publish_now(*(ran_low(key, n) for key in keys))
         time.sleep(0.05)
     end = time.monotonic() + 20
     while len(ledger.all()) < 320 and time.monotonic() < end:
@@ -201,14 +201,14 @@ def test_receipts_and_announcements_of_other_hosts_travel(
 ) -> None:
     """The source's host writes them; what is sent twice or late changes nothing."""
     drain()
-    publish_now(authorized())
+    publish_now(ran_low())
     drain()
-    before = rows("payment", "SELECT part, acked, sent FROM bus_subscription ORDER BY part")
+    before = rows(SOURCE, "SELECT part, acked, sent FROM bus_subscription ORDER BY part")
     for part, acked, _ in before:
-        late = Receipt(source="payment", consumer="orders", part=part, pos=acked // 2)
+        late = Receipt(source=SOURCE, consumer="orders", part=part, pos=acked // 2)
         subscriptions.acknowledge(late)
-    assert rows("payment", "SELECT part, acked, sent FROM bus_subscription ORDER BY part") == before
-    monkeypatch.setattr(authority, "_has_authority", lambda module: module != "payment")
+    assert rows(SOURCE, "SELECT part, acked, sent FROM bus_subscription ORDER BY part") == before
+    monkeypatch.setattr(authority, "_has_authority", lambda module: module != SOURCE)
     relay = RelayProcess(carrier, wake.Listener(""), clock=Clock())
     relay.announce()
     assert len(carrier.waiting) == 1
@@ -218,8 +218,10 @@ def test_receipts_and_announcements_of_other_hosts_travel(
 
 @pytest.fixture
 def woken(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    listener = wake.Listener(settings.REDIS_URL)
+    # Hosts of other tests talk in the same Redis, and of the same module.
+    monkeypatch.setattr(wake, "CHANNEL", f"{wake.CHANNEL}.{uuid4().hex}")
     monkeypatch.setattr(wake, "wake_url", lambda: settings.REDIS_URL)
+    listener = wake.Listener(settings.REDIS_URL)
     listener.wait(0.2)
     yield listener
     listener.close()
@@ -229,10 +231,10 @@ def test_commit_wakes_the_relay_through_redis(ledger: Ledger, woken: wake.Listen
     """A word may get lost, that costs a poll; but not all of them do."""
     end = time.monotonic() + 20
     heard: set[str] = set()
-    while "payment" not in heard and time.monotonic() < end:
-        publish_now(authorized())
+    while SOURCE not in heard and time.monotonic() < end:
+        publish_now(ran_low())
         heard |= woken.wait(0.5)
-    assert "payment" in heard
+    assert SOURCE in heard
 
 
 def test_wakes_are_bundled() -> None:
@@ -240,11 +242,11 @@ def test_wakes_are_bundled() -> None:
     words: list[list[str]] = []
     waker = wake.Waker(words.append, debounce=0.05)
     for _ in range(1000):
-        waker.wake("payment")
+        waker.wake(SOURCE)
         waker.wake("orders")
     time.sleep(0.2)
     assert 1 <= len(words) <= 3
-    assert {name for word in words for name in word} == {"payment", "orders"}
+    assert {name for word in words for name in word} == {SOURCE, "orders"}
 
 
 def test_broken_redis_costs_a_poll_and_nothing_else() -> None:
@@ -257,4 +259,4 @@ def test_broken_redis_costs_a_poll_and_nothing_else() -> None:
 
 def test_heard_type_is_listed(ledger: Ledger) -> None:
     """The registry knows the classes by their types."""
-    assert registry.heard_events() == {"payment.payment_authorized": PaymentAuthorized}
+    assert registry.heard_events() == {TYPE: StockRanLow}

@@ -12,7 +12,7 @@ from modules.platform.messaging.database import rows
 from modules.platform.messaging.errors import NoSuchLetter, ReasonRequired
 from modules.platform.messaging.steering import Selection
 from modules.platform.messaging.testing import dead_letters, drain, letters
-from tests.platform.messaging.ledgers import Ledger, authorized, publish_now
+from tests.platform.messaging.ledgers import SOURCE, Ledger, publish_now, ran_low
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -23,8 +23,8 @@ ORDERS = Selection(consumer="orders")
 def dead_key(ledger: Ledger) -> UUID:
     """A key whose first event is dead and whose second and third wait behind it."""
     key = uuid4()
-    ledger.fail = lambda event: TypeError() if event.amount.amount == 1 else None
-    publish_now(*(authorized(key, n) for n in (1, 2, 3)))
+    ledger.fail = lambda event: TypeError() if event.available == 1 else None
+    publish_now(*(ran_low(key, n) for n in (1, 2, 3)))
     drain()
     assert [letter.state for letter in letters()] == ["dead", "blocked", "blocked"]
     return key
@@ -100,8 +100,8 @@ def test_selection_by_fingerprint_and_key(ledger: Ledger) -> None:
     kinds: dict[Any, type[Exception]] = dict(
         zip(keys, (TypeError, NameError, TypeError), strict=True)
     )
-    ledger.fail = lambda event: kinds[event.order_id]()
-    publish_now(*(authorized(key) for key in keys))
+    ledger.fail = lambda event: kinds[UUID(event.sku)]()
+    publish_now(*(ran_low(key) for key in keys))
     drain()
     name_error = next(one for one in dead_letters() if "NameError" in one.place)
     ledger.fail = lambda event: None
@@ -117,8 +117,8 @@ def test_selection_by_fingerprint_and_key(ledger: Ledger) -> None:
 def test_restart_gives_everything_again(ledger: Ledger) -> None:
     """For what is derived from events and must be rebuilt."""
     key = uuid4()
-    publish_now(*(authorized(key, n) for n in range(5)))
+    publish_now(*(ran_low(key, n) for n in range(5)))
     drain()
-    steering.restart("orders", "payment", position=0, reason="rebuild")
+    steering.restart("orders", SOURCE, position=0, reason="rebuild")
     drain()
     assert ledger.of(key) == [*range(5), *range(5)]

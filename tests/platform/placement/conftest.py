@@ -48,7 +48,7 @@ def _no_front_door(settings: Any) -> None:
 
 @pytest.fixture
 def still() -> Iterator[Still]:
-    """A table in memory that the queues go by; ``place("payment", 30)`` is known at once."""
+    """A table in memory that the queues go by; ``place("inventory", 30)`` is known at once."""
     table = Still()
     known = Watcher(table)
     table.watcher = known

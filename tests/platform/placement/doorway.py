@@ -25,32 +25,36 @@ def _saying(name: bytes) -> Any:
 def doorway(
     home: Path,
     *,
+    module: str = "payment",
     registry: dict[str, Any] | None = None,
     respond: Respond | None = None,
+    at_home: Respond | None = None,
     more: dict[str, Any] | None = None,
     **capability: Any,
 ) -> Iterator[FrontDoor]:
-    """``GET /api/v1/payment`` says ``monolith`` or ``service``; the header ``Shopper`` is the key.
-    With ``respond`` the service answers otherwise; ``more`` is for its document.
+    """``GET /api/v1/<module>`` says ``monolith`` or ``service``; the header ``Shopper`` is the key.
+    With ``respond`` the service answers otherwise, with ``at_home`` the monolith does; ``more`` is
+    for its document.
 
     With ``registry`` the front door asks there for the service's instances. This process's
     settings are those of the host that places.
     """
-    monolith, service = Origin(_saying(b"monolith")), Origin(respond or _saying(b"service"))
+    monolith = Origin(at_home or _saying(b"monolith"))
+    service = Origin(respond or _saying(b"service"))
     fixed = {"instances": [{"address": service.address}]}
     document = {
         "upstreams": {
             "monolith": {"instances": [{"address": monolith.address}]},
-            "payment": {"registry": registry} if registry else fixed,
+            module: {"registry": registry} if registry else fixed,
         },
         "capabilities": {
-            "payment": {"monolith": "monolith", "service": "payment"} | capability,
+            module: {"monolith": "monolith", "service": module} | capability,
         },
         "routes": [
             {
-                "name": "payment",
-                "prefix": "/api/v1/payment",
-                "capability": "payment",
+                "name": module,
+                "prefix": f"/api/v1/{module}",
+                "capability": module,
                 "authentication": "none",
                 "sticky": ["header:Shopper"],
             }

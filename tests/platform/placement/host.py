@@ -1,12 +1,12 @@
-"""A small host of payment and notification, of which notification's work is moved back and forth.
+"""A small host of inventory and notification, of which notification's work is moved back and forth.
 
-    celery -A tests.platform.placement.host worker -Q bus.notification,bus.ack.payment
+    celery -A tests.platform.placement.host worker -Q bus.notification,bus.ack.inventory
     celery -A tests.platform.placement.host worker -Q bus.notification.service
     python -m tests.platform.placement.host migrate | relay | publish <events> <rate> | flip <times>
     python -m tests.platform.placement.host workers | attend <seconds of silence>
 
 DATABASE_URL and REDIS_URL say where. Notification writes each event that it hears as a row of
-``bus_audit``: actor = key, changed = amount, reason = HOST_SIDE of the worker.
+``bus_audit``: actor = key, changed = available, reason = HOST_SIDE of the worker.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ import django
 from celery import Celery
 from django.conf import settings
 
-from modules.payment.contract.events import PaymentAuthorized
+from modules.inventory.contract.events import StockRanLow
 from modules.platform.databases.aliases import database_settings
 from modules.platform.messaging.carrier import celery_settings
+from tests.platform.example import EXAMPLE
 
-MODULES = ("payment", "notification")
+MODULES = (EXAMPLE, "notification")
 SHARES = (100, 0, 40, 0, 100, 75, 13)
 SIDE = os.environ.get("HOST_SIDE", "local")
 
@@ -70,7 +71,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["modules.platform.messaging"])
 
 
-def write_down(event: PaymentAuthorized) -> None:
+def write_down(event: StockRanLow) -> None:
     """Notification's handler."""
     from modules.platform.messaging.database import execute
 
@@ -78,34 +79,29 @@ def write_down(event: PaymentAuthorized) -> None:
         "notification",
         "INSERT INTO bus_audit (actor, verb, target, reason, changed) "
         "VALUES (%s, 'heard', '', %s, %s)",
-        [event.key(), SIDE, event.amount.amount],
+        [event.key(), SIDE, event.available],
     )
 
 
 def subscribe_notification() -> None:
     from modules.platform.messaging import subscribe
 
-    subscribe("notification", {PaymentAuthorized: [write_down]})
+    subscribe("notification", {StockRanLow: [write_down]})
 
 
 subscribe_notification()
 
 
 def publish_events(count: int, rate: float, keys: int = 64) -> None:
-    """One a transaction, round the keys, each key's amounts counting up from 0."""
-    from modules.platform.contracts import Money
+    """One a transaction, round the keys, each key's numbers counting up from 0."""
     from modules.platform.databases import atomic
     from modules.platform.messaging import publish
 
-    names = [UUID(int=n + 1) for n in range(keys)]
+    names = [str(UUID(int=n + 1)) for n in range(keys)]
     started = time.monotonic()
     for n in range(count):
-        event = PaymentAuthorized(
-            order_id=names[n % keys],
-            payment_id=names[0],
-            amount=Money(amount=n // keys, currency="EUR"),
-        )
-        with atomic("payment"):
+        event = StockRanLow(sku=names[n % keys], available=n // keys, threshold=0)
+        with atomic(EXAMPLE):
             publish(event)
         time.sleep(max(0.0, started + n / rate - time.monotonic()))
 

@@ -12,6 +12,7 @@ from modules.platform.placement.asking import AskedSource
 from modules.platform.placement.placed import HERE, Placed
 from modules.platform.placement.watching import Watcher
 from tests.platform.discovery.serving import RegistryServer
+from tests.platform.example import EXAMPLE
 from tests.platform.placement.tables import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,25 +27,25 @@ def server(transactional_db: None) -> Iterator[RegistryServer]:
 
 
 def _place(percent: int) -> Placed:
-    return table.swap("payment", percent=percent, actor="t", reason="a test")[1]
+    return table.swap(EXAMPLE, percent=percent, actor="t", reason="a test")[1]
 
 
 def test_host_elsewhere_knows_in_less_than_a_second(server: RegistryServer) -> None:
     """While the host that keeps it is away, the last table stays; then it goes on."""
     watcher = Watcher(AskedSource(server.url))
     assert watcher.wait(10)
-    assert watcher.of("payment") == HERE
+    assert watcher.of(EXAMPLE) == HERE
 
     placed = _place(55)
-    assert until(lambda: watcher.of("payment") == placed) < 1.0
+    assert until(lambda: watcher.of(EXAMPLE) == placed) < 1.0
 
     server.stop()
     until(lambda: (watcher.age() or 0) > 0.5)
-    assert watcher.of("payment") == placed
+    assert watcher.of(EXAMPLE) == placed
 
     server.start()
     placed = _place(0)
-    until(lambda: watcher.of("payment") == placed)
+    until(lambda: watcher.of(EXAMPLE) == placed)
     watcher.close()
 
 
@@ -66,6 +67,6 @@ def test_answer_that_is_no_table_changes_nothing(server: RegistryServer, elsewhe
     assert watcher.turn()
     source._url = f"{server.url}/{elsewhere}"
     assert not watcher.turn()
-    assert watcher._known["payment"] == placed
+    assert watcher._known[EXAMPLE] == placed
     watcher.close()
     source.close()

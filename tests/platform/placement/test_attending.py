@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY
 
 from modules.platform.placement.attending import EVERY, LOST, SILENT, Attendance
 from modules.platform.placement.placed import Placed
+from tests.platform.example import EXAMPLE
 
 
 class Workers:
@@ -42,7 +43,7 @@ class Workers:
 
 
 class Scene:
-    """A follower's watch over payment's service, and the row of the table that it writes."""
+    """A follower's watch over a module's service, and the row of the table that it writes."""
 
     def __init__(self) -> None:
         self.workers = Workers()
@@ -60,7 +61,7 @@ class Scene:
         """So much time, with a look every ``step``."""
         for _ in range(round(seconds / step)):
             self.now += step
-            self._watch.turn({"payment": self.placed})
+            self._watch.turn({EXAMPLE: self.placed})
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def scene() -> Scene:
 def test_workers_that_answer_are_asked_now_and_then(scene: Scene) -> None:
     """By their own queue, about once a second; nothing is written."""
     scene.pass_by(10)
-    assert set(scene.workers.asked) == {"bus.payment.service"}
+    assert set(scene.workers.asked) == {f"bus.{EXAMPLE}.service"}
     assert 10 / (EVERY + 0.5) < len(scene.workers.asked) <= 10 / EVERY + 1
     assert scene.noted == []
 
@@ -84,7 +85,7 @@ def test_silence_is_written_down_and_so_is_its_end(scene: Scene) -> None:
     assert scene.noted == []
     scene.pass_by(6)
     assert scene.noted == [True]
-    value = REGISTRY.get_sample_value("ficus_placement_silent_seconds", {"module": "payment"})
+    value = REGISTRY.get_sample_value("ficus_placement_silent_seconds", {"module": EXAMPLE})
     assert value is not None
     assert value >= SILENT
     scene.workers.answer = True

@@ -16,12 +16,13 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 
-from modules.platform.discovery import Role, registry
 from modules.platform.placement import table
+from modules.platform.placement.installing import placeable_modules
 from modules.platform.placement.management.commands.placement import Command
 from tests.platform.discovery.places import ROOT
-from tests.platform.discovery.serving import said
+from tests.platform.example import EXAMPLE
 from tests.platform.placement.doorway import doorway
+from tests.platform.placement.instances import enlist
 from tests.platform.placement.tables import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,32 +44,32 @@ def _json(*arguments: str) -> tuple[int, dict[str, Any]]:
     return code, json.loads(out)
 
 
-def _set(percent: str, *more: str, module: str = "payment") -> tuple[int, str, str]:
+def _set(percent: str, *more: str, module: str = EXAMPLE) -> tuple[int, str, str]:
     return _run("set", module, "--percent", percent, "--reason", "a test", *more)
 
 
 @pytest.fixture
 def instance(transactional_db: None) -> None:
-    registry.register("payment-1", said(role=Role.ORIGIN), issuer="payment")
+    enlist()
 
 
 @pytest.mark.usefixtures("instance")
 def test_set_says_what_it_did_and_show_where_things_stand() -> None:
     """For people and as JSON, before or after the verb."""
     code, text, _ = _set("30")
-    revision = table.placements()["payment"].revision
+    revision = table.placements()[EXAMPLE].revision
     assert code == 0
-    assert text.strip() == f"payment: 0 -> 30 % service, revision {revision}; 1 instances live"
+    assert text.strip() == f"{EXAMPLE}: 0 -> 30 % service, revision {revision}; 1 instances live"
     assert "stays at 30 % service" in _set("30")[1]
 
-    code, shown = _json("show", "payment")
+    code, shown = _json("show", EXAMPLE)
     (one,) = shown["modules"]
     assert code == 0
     assert (one["percent"], one["revision"], one["instances"]) == (30, revision, 1)
     assert (one["actor"], one["reason"]) == ("console", "a test")
 
     text = _run("show")[1]
-    for part in ("payment", "30 %", "shipping", "0 %", "none"):
+    for part in (EXAMPLE, "30 %", "shipping", "0 %", "none"):
         assert part in text
 
 
@@ -76,7 +77,7 @@ def test_set_says_what_it_did_and_show_where_things_stand() -> None:
 def test_dry_run_stands_before_or_after_the_verb() -> None:
     """It says what would be, and changes nothing."""
     for arguments in (("set", "--dry-run"), ("--dry-run", "set")):
-        code, text, _ = _run(*arguments, "payment", "--percent", "9", "--reason", "a test")
+        code, text, _ = _run(*arguments, EXAMPLE, "--percent", "9", "--reason", "a test")
         assert code == 0
         assert "would go from 0 to 9 % service" in text
     assert table.placements() == {}
@@ -88,16 +89,16 @@ def test_dry_run_stands_before_or_after_the_verb() -> None:
     [
         (["set", "bank", "--percent", "5", "--reason", "why"], 2, "There is no module bank here"),
         (["set", "orders", "--percent", "5", "--reason", "why"], 2, "orders stays in this host"),
-        (["set", "payment", "--percent", "101", "--reason", "why"], 2, "from 0 to 100, not 101"),
-        (["set", "payment", "--percent", "5"], 2, "Say why, in 3 to 500 characters."),
+        (["set", EXAMPLE, "--percent", "101", "--reason", "why"], 2, "from 0 to 100, not 101"),
+        (["set", EXAMPLE, "--percent", "5"], 2, "Say why, in 3 to 500 characters."),
         (
             ["set", "shipping", "--percent", "5", "--reason", "why"],
             1,
             "No live instance of shipping",
         ),
-        (["set", "payment", "--percent", "5", "--reason", "why", "--expect", "7"], 1, "not 7"),
+        (["set", EXAMPLE, "--percent", "5", "--reason", "why", "--expect", "7"], 1, "not 7"),
         (["show", "bank"], 2, "There is no module bank here"),
-        (["show", "orders"], 2, "may be placed: inventory, payment, shipping, notification"),
+        (["show", "orders"], 2, f"may be placed: {', '.join(placeable_modules())}"),
         (["follow"], 2, "set PLACEMENT_FRONT_DOORS"),
     ],
 )
@@ -113,18 +114,18 @@ def test_what_cannot_be_ends_in_one_line(arguments: list[str], code: int, line: 
 @pytest.mark.usefixtures("instance")
 def test_front_door_that_does_otherwise_is_a_difference(tmp_path: Path) -> None:
     """Exit code 3 from both verbs, and what it is."""
-    with doorway(tmp_path) as door:
+    with doorway(tmp_path, module=EXAMPLE) as door:
         assert _set("5")[0] == 0
         assert _run("show")[0] == 0
-        assert "canary 5 %" in _run("show", "payment")[1]
+        assert "canary 5 %" in _run("show", EXAMPLE)[1]
 
-        door.admin("PATCH", "/-/capabilities/payment", json={"percent": 90})
-        code, text, _ = _run("show", "payment")
+        door.admin("PATCH", f"/-/capabilities/{EXAMPLE}", json={"percent": 90})
+        code, text, _ = _run("show", EXAMPLE)
         assert (code, "canary 90 %, differs" in text) == (3, True)
         door.stop()
         code, text, _ = _set("6")
         assert (code, "cannot be asked" in text, "does not follow yet" in text) == (3, True, True)
-        code, shown = _json("show", "payment")
+        code, shown = _json("show", EXAMPLE)
         assert (code, shown["modules"][0]["doors"][0]["follows"]) == (3, False)
         door.start()
 
@@ -132,7 +133,7 @@ def test_front_door_that_does_otherwise_is_a_difference(tmp_path: Path) -> None:
 @pytest.fixture
 def following(tmp_path: Path, instance: None) -> Iterator[tuple[Any, subprocess.Popen[str]]]:
     """``manage.py placement follow`` as a process, and the front door that it tells."""
-    with doorway(tmp_path) as door:
+    with doorway(tmp_path, module=EXAMPLE) as door:
         environment = os.environ | {
             "DJANGO_SETTINGS_MODULE": "tests.platform.placement.host_settings",
             "PLACING_HOME": str(tmp_path),
@@ -162,11 +163,11 @@ def test_follow_keeps_the_front_door_in_step_until_it_is_told_to_stop(
     def percent() -> int:
         assert process.poll() is None, process.communicate()[1]
         found = door.admin("GET", "/-/table").json()
-        return int(found["capabilities"]["payment"]["percent"])
+        return int(found["capabilities"][EXAMPLE]["percent"])
 
-    table.swap("payment", percent=35, actor="t", reason="behind its back")
+    table.swap(EXAMPLE, percent=35, actor="t", reason="behind its back")
     until(lambda: percent() == 35)
-    door.admin("PATCH", "/-/capabilities/payment", json={"percent": 90})
+    door.admin("PATCH", f"/-/capabilities/{EXAMPLE}", json={"percent": 90})
     until(lambda: percent() == 35)
 
     process.send_signal(signal.SIGTERM)

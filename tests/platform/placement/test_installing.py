@@ -1,21 +1,19 @@
-"""The host as it is installed: payment's own way is split, to whoever registered."""
+"""The host as it is installed: a module's own way is split, to whoever registered."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from modules.payment.contract import Payment
+from modules.inventory.contract import Inventory
 from modules.platform.binding import table as bindings
 from modules.platform.binding import use
-from modules.platform.discovery import Role, registry
 from modules.platform.messaging.carrier import queue_of
 from modules.platform.placement import table
 from modules.platform.placement.installing import install, placeable_modules
@@ -24,12 +22,13 @@ from modules.platform.placement.watching import of
 from modules.platform.rpc import Calls
 from modules.platform.rpc.metrics import CALLS
 from tests.contracts.hosted import ISSUER, Hosted, hosted, trusting
-from tests.platform.discovery.serving import said
+from tests.platform.example import EXAMPLE
+from tests.platform.placement.instances import enlist
 from tests.platform.placement.tables import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ASKED = CALLS.labels("payment.payments", "answered")._value
-ORDERS = (UUID(int=1),)
+ASKED = CALLS.labels(f"{EXAMPLE}.availability", "answered")._value
+NEVER_STOCKED = ("never-stocked",)
 
 
 @pytest.fixture
@@ -44,39 +43,40 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosted]:
 
 def test_modules_that_may_be_moved_are_those_that_say_so() -> None:
     """As the routing document has it."""
-    assert placeable_modules() == ("inventory", "payment", "shipping", "notification")
+    able = ("inventory", "payment", "shipping", "notification")
+    assert placeable_modules() == tuple(name for name in able if name in settings.FICUS_MODULES)
 
 
 def test_calls_go_where_the_table_says_from_the_installed_host(host: Hosted) -> None:
     """Here, then at the instance that registered, then here again when it has gone."""
-    registry.register("payment-1", said(role=Role.ORIGIN, url=host.url), issuer="payment")
+    enlist(url=host.url)
     before = ASKED.get()
-    assert use(Payment).payments(order_ids=ORDERS) == ()
+    assert use(Inventory).availability(skus=NEVER_STOCKED) == ()
     assert ASKED.get() == before
 
-    table.swap("payment", percent=100, actor="t", reason="a test")
-    until(lambda: of("payment").percent == 100)
-    until(lambda: use(Payment).payments(order_ids=ORDERS) == () and ASKED.get() > before)
-    assert queue_of("payment") == "bus.payment.service"
+    table.swap(EXAMPLE, percent=100, actor="t", reason="a test")
+    until(lambda: of(EXAMPLE).percent == 100)
+    until(lambda: use(Inventory).availability(skus=NEVER_STOCKED) == () and ASKED.get() > before)
+    assert queue_of(EXAMPLE) == f"bus.{EXAMPLE}.service"
 
-    table.swap("payment", percent=0, actor="t", reason="home")
-    until(lambda: of("payment").percent == 0)
+    table.swap(EXAMPLE, percent=0, actor="t", reason="home")
+    until(lambda: of(EXAMPLE).percent == 0)
     before = ASKED.get()
-    assert use(Payment).payments(order_ids=ORDERS) == ()
+    assert use(Inventory).availability(skus=NEVER_STOCKED) == ()
     assert ASKED.get() == before
-    assert queue_of("payment") == "bus.payment"
+    assert queue_of(EXAMPLE) == f"bus.{EXAMPLE}"
 
 
 def test_share_that_nobody_serves_is_answered_here() -> None:
     """The instance has died since it was placed."""
     table.swap("shipping", percent=100, actor="t", reason="a test")
-    table.swap("payment", percent=100, actor="t", reason="a test")
-    until(lambda: of("payment").percent == 100)
-    fallbacks = FALLBACKS.labels("payment")._value
+    table.swap(EXAMPLE, percent=100, actor="t", reason="a test")
+    until(lambda: of(EXAMPLE).percent == 100)
+    fallbacks = FALLBACKS.labels(EXAMPLE)._value
 
     def falls_back() -> bool:
         before = fallbacks.get()
-        assert use(Payment).payments(order_ids=ORDERS) == ()
+        assert use(Inventory).availability(skus=NEVER_STOCKED) == ()
         return fallbacks.get() > before
 
     until(falls_back)
@@ -85,7 +85,7 @@ def test_share_that_nobody_serves_is_answered_here() -> None:
 def test_placement_before_the_modules_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The line says what to change."""
     assert apps.get_app_config("placement").verbose_name == "Placement"
-    assert "payment" in settings.FICUS_MODULES
-    monkeypatch.delitem(bindings._answered, "payment")
+    assert EXAMPLE in settings.FICUS_MODULES
+    monkeypatch.delitem(bindings._answered, EXAMPLE)
     with pytest.raises(ImproperlyConfigured, match="comes after the modules' apps"):
         install()

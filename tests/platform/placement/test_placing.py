@@ -33,7 +33,9 @@ from modules.platform.placement.models import PlacementChange
 from modules.platform.placement.placing import Change, place
 from tests import plain
 from tests.platform.discovery.serving import RegistryServer, said
+from tests.platform.example import EXAMPLE
 from tests.platform.placement.doorway import doorway, telling
+from tests.platform.placement.instances import FIRST, enlist
 from tests.platform.placement.tables import until
 from tests.proxy.front import FrontDoor
 
@@ -44,7 +46,7 @@ SHOPPERS = [f"shopper-{number}" for number in range(60)]
 @pytest.fixture
 def instance(transactional_db: None) -> None:
     """A live one that works on this host's data."""
-    registry.register("payment-1", said(role=Role.ORIGIN), issuer="payment")
+    enlist()
 
 
 @pytest.fixture
@@ -58,25 +60,23 @@ def server(transactional_db: None) -> Iterator[RegistryServer]:
 
 @pytest.fixture
 def door(tmp_path: Path, instance: None) -> Iterator[FrontDoor]:
-    with doorway(tmp_path) as running:
+    with doorway(tmp_path, module=EXAMPLE) as running:
         yield running
 
 
-def _place(
-    percent: int, *, module: str = "payment", reason: str = "a test", **how: object
-) -> Change:
+def _place(percent: int, *, module: str = EXAMPLE, reason: str = "a test", **how: object) -> Change:
     return place(module, percent=percent, reason=reason, **how)  # type: ignore[arg-type]
 
 
 def _asked(door: FrontDoor) -> dict[str, str]:
     """Who answered each shopper."""
     with plain.client() as client:
-        url = f"{door.url}/api/v1/payment"
+        url = f"{door.url}/api/v1/{EXAMPLE}"
         return {s: client.get(url, headers={"Shopper": s}).text for s in SHOPPERS}
 
 
 def _state(door: FrontDoor) -> tuple[str, int]:
-    found = door.admin("GET", "/-/table").json()["capabilities"]["payment"]
+    found = door.admin("GET", "/-/table").json()["capabilities"][EXAMPLE]
     return found["phase"], found["percent"]
 
 
@@ -86,10 +86,10 @@ def _state(door: FrontDoor) -> tuple[str, int]:
     [
         ("bank", 5, "because", NoSuchModule),
         ("orders", 5, "because", NotExtractable),
-        ("payment", 101, "because", PercentOutOfRange),
-        ("payment", -1, "because", PercentOutOfRange),
-        ("payment", 5, " x ", ReasonMissing),
-        ("payment", 5, "x" * 501, ReasonMissing),
+        (EXAMPLE, 101, "because", PercentOutOfRange),
+        (EXAMPLE, -1, "because", PercentOutOfRange),
+        (EXAMPLE, 5, " x ", ReasonMissing),
+        (EXAMPLE, 5, "x" * 501, ReasonMissing),
         ("shipping", 5, "because", NobodyThere),
     ],
 )
@@ -107,10 +107,10 @@ def test_what_cannot_be_is_refused_in_one_line(
 
 def test_instances_with_their_own_database_are_nobody() -> None:
     """They would work on other data; dropped and silent ones are not there either."""
-    registry.register("own-1", said(role=Role.OWN), issuer="payment")
-    registry.register("out-1", said(role=Role.ORIGIN), issuer="payment")
+    enlist("own-1", role=Role.OWN)
+    enlist("out-1")
     registry.drop("out-1", reason="misbehaves")
-    registry.register("gone-1", said(role=Role.ORIGIN), issuer="payment", ttl=-1)
+    enlist("gone-1", ttl=-1)
     with pytest.raises(NobodyThere, match="1 have a database of their own"):
         _place(1)
 
@@ -132,7 +132,7 @@ class Deserted(InlineCarrier):
 @pytest.mark.parametrize(
     ("carrier", "line"),
     [
-        (Deserted(), "must take from bus.payment.service, and nobody does"),
+        (Deserted(), f"must take from bus.{EXAMPLE}.service, and nobody does"),
         (Deserted(ConnectionError("no broker")), r"the broker does not say \(no broker\)"),
     ],
 )
@@ -146,7 +146,7 @@ def test_service_without_a_worker_gets_nothing(carrier: Deserted, line: str) -> 
 def test_way_back_needs_nobody(instance: None) -> None:
     """The service may have died: 0 % is always possible."""
     _place(50)
-    registry.deregister("payment-1", issuer="payment")
+    registry.deregister(FIRST, issuer=EXAMPLE)
     with carried_by(Deserted()):
         assert _place(0).after.percent == 0
 
@@ -191,7 +191,7 @@ def test_no_request_fails_while_the_share_changes(door: FrontDoor) -> None:
         with plain.client() as client:
             while not stop.is_set():
                 for shopper in SHOPPERS[:8]:
-                    found = client.get(f"{door.url}/api/v1/payment", headers={"Shopper": shopper})
+                    found = client.get(f"{door.url}/api/v1/{EXAMPLE}", headers={"Shopper": shopper})
                     answers.append((found.status_code, found.text))
 
     shoppers = [threading.Thread(target=shop) for _ in range(2)]
@@ -207,16 +207,19 @@ def test_no_request_fails_while_the_share_changes(door: FrontDoor) -> None:
 
 def test_requests_reach_an_instance_that_registered(server: RegistryServer, tmp_path: Path) -> None:
     """As in a shop: the front door asks this host's registry who there is."""
-    at = {"url": f"{server.url}/instances?module=payment", "role": "origin", "refresh_seconds": 0.1}
-    with doorway(tmp_path, registry=at) as door:
+    at = {
+        "url": f"{server.url}/instances?module={EXAMPLE}",
+        "role": "origin",
+        "refresh_seconds": 0.1,
+    }
+    with doorway(tmp_path, module=EXAMPLE, registry=at) as door:
         with pytest.raises(NobodyThere):
             _place(100)
-        url = f"http://{door.service_address}"
-        registry.register("payment-1", said(role=Role.ORIGIN, url=url), issuer="payment")
+        enlist(url=f"http://{door.service_address}")
         _place(100)
         # Until the front door has read the registry, the monolith still answers.
         until(lambda: set(_asked(door).values()) == {"service"})
-        registry.deregister("payment-1", issuer="payment")
+        registry.deregister(FIRST, issuer=EXAMPLE)
         until(lambda: set(_asked(door).values()) == {"monolith"})
 
 
@@ -240,7 +243,7 @@ def test_front_door_that_was_away_follows_when_it_is_back(door: FrontDoor, tmp_p
 
 def _swapped(percent: int) -> bool:
     """Changed behind the front door's back."""
-    table.swap("payment", percent=percent, actor="t", reason="behind its back")
+    table.swap(EXAMPLE, percent=percent, actor="t", reason="behind its back")
     return True
 
 
@@ -256,7 +259,7 @@ def test_of_two_who_tell_at_once_the_newer_news_stays(door: FrontDoor) -> None:
     for _ in range(3):
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(one, (10, 20, 0, 30, 40)))
-        assert _state(door)[1] == table.placements()["payment"].percent
+        assert _state(door)[1] == table.placements()[EXAMPLE].percent
 
 
 @pytest.mark.parametrize("phase", ["extracted", "retired"])
@@ -264,10 +267,10 @@ def test_share_of_a_module_whose_data_has_moved_is_not_ours_to_say(
     phase: str, tmp_path: Path, instance: None
 ) -> None:
     """Neither the use case nor the follower takes it back."""
-    with doorway(tmp_path, phase=phase, epoch=3) as door:
+    with doorway(tmp_path, module=EXAMPLE, phase=phase, epoch=3) as door:
         with pytest.raises(DataHasMoved, match=phase):
             _place(5)
-        table.swap("payment", percent=5, actor="t", reason="from before the cutover")
+        table.swap(EXAMPLE, percent=5, actor="t", reason="from before the cutover")
         follower = Follower(doors)
         (standing,) = follower.turn()
         follower._source.close()
@@ -277,7 +280,7 @@ def test_share_of_a_module_whose_data_has_moved_is_not_ours_to_say(
 @pytest.mark.usefixtures("instance")
 def test_front_door_without_a_service_is_told_of_before(tmp_path: Path) -> None:
     """It could not follow, so the table is not changed."""
-    with doorway(tmp_path, service=None) as door:
+    with doorway(tmp_path, module=EXAMPLE, service=None) as door:
         with pytest.raises(DoorHasNoService, match=door.admin_url):
             _place(5)
         assert table.placements() == {}

@@ -17,13 +17,15 @@ from django.conf import settings
 from psycopg import sql
 
 from modules.platform.databases import embedded
+from modules.platform.messaging.carrier import service_queue_of, worker_queues
+from tests.platform.example import EXAMPLE
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
 HOST = "tests.platform.placement.host"
 EVENTS, RATE, FLIPS = 3000, 400.0, 30
 QUEUES = {
-    "local": "bus.notification,bus.payment,bus.ack.payment,bus.ack.notification",
-    "service": "bus.notification.service",
+    "local": ",".join(worker_queues(("notification", EXAMPLE))),
+    "service": service_queue_of("notification"),
 }
 
 

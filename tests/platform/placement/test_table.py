@@ -11,6 +11,7 @@ from modules.platform.placement import table
 from modules.platform.placement.errors import PlacementChanged
 from modules.platform.placement.models import Placement, PlacementChange
 from modules.platform.placement.placed import HERE
+from tests.platform.example import EXAMPLE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,38 +28,38 @@ def test_change_grows_the_one_revision_and_is_logged() -> None:
     """Whichever module it is of."""
     assert table.placements() == {}
 
-    zero, first = _swap("payment", 5)
+    zero, first = _swap(EXAMPLE, 5)
     _, second = _swap("shipping", 50)
-    _, third = _swap("payment", 100)
+    _, third = _swap(EXAMPLE, 100)
 
     assert (zero, HERE.revision) == (0, 0)
     assert 0 < first < second < third
-    assert table.placements()["payment"].percent == 100
+    assert table.placements()[EXAMPLE].percent == 100
     log = list(
         PlacementChange.objects.order_by("revision").values_list("module", "before", "after")
     )
-    assert log == [("payment", 0, 5), ("shipping", 0, 50), ("payment", 5, 100)]
-    assert Placement.objects.get(module="payment").revision == third
+    assert log == [(EXAMPLE, 0, 5), ("shipping", 0, 50), (EXAMPLE, 5, 100)]
+    assert Placement.objects.get(module=EXAMPLE).revision == third
 
 
 def test_same_share_again_changes_nothing() -> None:
     """No row, no revision, no log; also 0 for a module that was never placed."""
-    assert _swap("payment", 0) == (0, 0)
-    _, first = _swap("payment", 5)
-    assert _swap("payment", 5) == (first, first)
+    assert _swap(EXAMPLE, 0) == (0, 0)
+    _, first = _swap(EXAMPLE, 5)
+    assert _swap(EXAMPLE, 5) == (first, first)
     assert PlacementChange.objects.count() == 1
 
 
 def test_swap_that_expected_another_revision_is_refused() -> None:
     """Also when the share would have been the same."""
-    _, first = _swap("payment", 5, expected=0)
-    _, second = _swap("payment", 6, expected=first)
+    _, first = _swap(EXAMPLE, 5, expected=0)
+    _, second = _swap(EXAMPLE, 6, expected=first)
 
     with pytest.raises(PlacementChanged) as refused:
-        _swap("payment", 7, expected=first)
+        _swap(EXAMPLE, 7, expected=first)
 
     assert (refused.value.expected, refused.value.actual) == (first, second)
-    assert table.placements()["payment"].percent == 6
+    assert table.placements()[EXAMPLE].percent == 6
 
 
 def test_of_many_that_swap_at_once_one_succeeds() -> None:
@@ -66,7 +67,7 @@ def test_of_many_that_swap_at_once_one_succeeds() -> None:
 
     def attempt(percent: int) -> bool:
         try:
-            _swap("payment", percent, expected=0)
+            _swap(EXAMPLE, percent, expected=0)
         except PlacementChanged:
             return False
         finally:
@@ -83,4 +84,4 @@ def test_of_many_that_swap_at_once_one_succeeds() -> None:
 def test_database_refuses_what_is_no_share() -> None:
     """Whoever writes it."""
     with pytest.raises(IntegrityError):
-        _swap("payment", 101)
+        _swap(EXAMPLE, 101)

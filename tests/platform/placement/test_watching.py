@@ -15,6 +15,7 @@ from modules.platform.placement import table
 from modules.platform.placement.listening import TableSource
 from modules.platform.placement.placed import HERE
 from modules.platform.placement.watching import Watcher
+from tests.platform.example import EXAMPLE
 from tests.platform.placement.tables import Still, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,7 +40,7 @@ def watching() -> Iterator[Callable[[float], Watcher]]:
 
 
 def _place(percent: int) -> None:
-    table.swap("payment", percent=percent, actor="op", reason="because")
+    table.swap(EXAMPLE, percent=percent, actor="op", reason="because")
 
 
 def _session(watcher: Watcher) -> int:
@@ -57,7 +58,7 @@ def test_change_is_known_in_far_less_than_a_second(watching: Callable[[float], W
     slowest = 0.0
     for percent in [100, 0] * 5:
         _place(percent)
-        slowest = max(slowest, until(lambda p=percent: watcher.of("payment").percent == p))
+        slowest = max(slowest, until(lambda p=percent: watcher.of(EXAMPLE).percent == p))
     assert slowest < 1.0
 
 
@@ -66,7 +67,7 @@ def test_word_of_the_database_is_enough(watching: Callable[[float], Watcher]) ->
     watcher = watching(NEVER)
     time.sleep(0.1)
     _place(40)
-    until(lambda: watcher.of("payment").percent == 40)
+    until(lambda: watcher.of(EXAMPLE).percent == 40)
 
 
 def test_looking_is_enough_where_words_are_lost(watching: Callable[[float], Watcher]) -> None:
@@ -75,27 +76,28 @@ def test_looking_is_enough_where_words_are_lost(watching: Callable[[float], Watc
     with connections["default"].cursor() as cursor:
         cursor.execute(
             "INSERT INTO placement_placement (module, percent, revision, actor, reason) "
-            "VALUES ('payment', 7, 1, 'restore', 'a backup')"
+            "VALUES (%s, 7, 1, 'restore', 'a backup')",
+            [EXAMPLE],
         )
-    until(lambda: watcher.of("payment").percent == 7)
+    until(lambda: watcher.of(EXAMPLE).percent == 7)
     with connections["default"].cursor() as cursor:
         cursor.execute("DELETE FROM placement_placement")
-    until(lambda: watcher.of("payment") == HERE)
+    until(lambda: watcher.of(EXAMPLE) == HERE)
 
 
 def test_ended_session_is_made_anew(watching: Callable[[float], Watcher]) -> None:
     """As after a failover; what is known stays meanwhile."""
     watcher = watching(0.05)
     _place(30)
-    until(lambda: watcher.of("payment").percent == 30)
+    until(lambda: watcher.of(EXAMPLE).percent == 30)
 
     pid = _session(watcher)
     with connections["default"].cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
-    assert watcher.of("payment").percent == 30
+    assert watcher.of(EXAMPLE).percent == 30
 
     _place(31)
-    until(lambda: watcher.of("payment").percent == 31)
+    until(lambda: watcher.of(EXAMPLE).percent == 31)
     assert _session(watcher) != pid
 
 
@@ -104,12 +106,12 @@ def test_last_table_stays_while_the_database_is_away() -> None:
     source, now = Still(), [100.0]
     source.watcher = Watcher(source, clock=lambda: now[0])
     assert source.watcher.age() is None
-    source.place("payment", 25)
+    source.place(EXAMPLE, 25)
     source.trouble = psycopg.OperationalError("the server is gone")
 
     now[0] += 60
     assert not source.watcher.turn()
-    assert source.watcher._known["payment"].percent == 25
+    assert source.watcher._known[EXAMPLE].percent == 25
     assert source.watcher.age() == 60
 
     source.trouble = None
@@ -123,7 +125,7 @@ def test_everything_is_here_before_the_first_answer() -> None:
     source.trouble = psycopg.OperationalError("not yet")
     watcher = Watcher(source, interval=0.01)
     assert source.reads == 0
-    assert watcher.of("payment") == HERE
+    assert watcher.of(EXAMPLE) == HERE
     until(lambda: source.reads)
     watcher.close()
 
@@ -132,7 +134,7 @@ def test_forked_child_looks_for_itself(watching: Callable[[float], Watcher]) -> 
     """By a session of its own, and the parent's goes on."""
     watcher = watching(0.05)
     _place(10)
-    until(lambda: watcher.of("payment").percent == 10)
+    until(lambda: watcher.of(EXAMPLE).percent == 10)
     begin, go = os.pipe(), os.pipe()
     with warnings.catch_warnings():
         # Python 3.12 warns of forking beside threads: that is what is tried here.
@@ -141,10 +143,10 @@ def test_forked_child_looks_for_itself(watching: Callable[[float], Watcher]) -> 
     if child == 0:
         code = 1
         try:
-            kept = watcher.of("payment").percent == 10
+            kept = watcher.of(EXAMPLE).percent == 10
             os.write(begin[1], b"x")
             os.read(go[0], 1)
-            until(lambda: watcher.of("payment").percent == 60)
+            until(lambda: watcher.of(EXAMPLE).percent == 60)
             code = 0 if kept else 1
         finally:
             os._exit(code)
@@ -152,6 +154,6 @@ def test_forked_child_looks_for_itself(watching: Callable[[float], Watcher]) -> 
     _place(60)
     os.write(go[1], b"x")
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    until(lambda: watcher.of("payment").percent == 60)
+    until(lambda: watcher.of(EXAMPLE).percent == 60)
     for end in (*begin, *go):
         os.close(end)

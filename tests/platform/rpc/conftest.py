@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.test import Client
 
 from modules.platform.binding import bound, routed
 from modules.platform.discovery import LeastLoaded, StaticSource
@@ -16,6 +19,7 @@ from modules.platform.rpc import CallPolicy, Calls, RemoteRoute
 from tests.contracts.hosted import ISSUER, Hosted, hosted, trusting
 from tests.contracts.relay import Relay
 from tests.platform.rpc.desk import Clerk, Desk
+from tests.platform.rpc.posting import Caller
 
 POLICY = CallPolicy(retries=RetryPolicy(attempts=3, base=0.005, longest=0.02))
 
@@ -69,3 +73,20 @@ def connect(keys: KeyRing, clerk: Clerk, tmp_path: Path) -> Iterator[Connect]:
 def calls(connect: Connect, relay: Relay) -> Calls:
     """The caller's side, connected through the relay, which does no harm unless told."""
     return connect(relay.url)
+
+
+@pytest.fixture
+def caller(api: Client, clerk: Clerk, keys: KeyRing) -> Caller:
+    return Caller(api, keys)
+
+
+@pytest.fixture
+def refusals(caplog: pytest.LogCaptureFixture) -> Any:
+    """The refusals logged so far, as events."""
+
+    def events() -> list[dict[str, Any]]:
+        found = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+        return [event for event in found if event["event"] == "rpc.refused"]
+
+    with caplog.at_level(logging.INFO):
+        yield events

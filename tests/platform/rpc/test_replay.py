@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ import redis
 from django.conf import settings
 
 from modules.platform.rpc.replay import LEFT_ALONE, PREFIX, Replays, Seen
+from tests.platform.rpc.withholding import Withholding
 
 
 class Clock:
@@ -55,6 +57,50 @@ def test_of_many_at_once_one_is_the_first(jti: str) -> None:
         assert sum(each.result() for each in asked) == 1
     for one in several:
         one.close()
+
+
+def test_redis_is_told_before_its_answer_is_read(jti: str) -> None:
+    """So that the rest of a call can be made ready meanwhile; the answer is the same as at once."""
+    one, other = Replays(settings.REDIS_URL), Replays(settings.REDIS_URL)
+    is_first = one.begin_use("shop", jti, 30)
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        until = time.monotonic() + 10
+        while not client.exists(f"{PREFIX}shop:{jti}") and time.monotonic() < until:
+            time.sleep(0.01)
+    assert not other.begin_use("shop", jti, 30)()
+    assert is_first()
+    one.close()
+    other.close()
+
+
+def test_an_answer_that_nobody_read_is_not_the_next_ones(jti: str) -> None:
+    """Whichever of the two it is; and both tokens are remembered."""
+    one, other = Replays(settings.REDIS_URL), Replays(settings.REDIS_URL)
+    used, new = f"used-{jti}", f"new-{jti}"
+    assert other.first_use("shop", used, 30)
+    one.begin_use("shop", new, 30)
+    assert not one.first_use("shop", used, 30)
+    assert other.first_use("payment", used, 30)
+    one.begin_use("payment", used, 30)
+    assert one.first_use("payment", new, 30)
+    assert not other.first_use("payment", new, 30)
+    one.close()
+    other.close()
+
+
+def test_redis_may_go_between_the_two_steps(jti: str, caplog: pytest.LogCaptureFixture) -> None:
+    """As when it is away before: this process remembers, and Redis is left alone for a while."""
+    clock = Clock()
+    with Withholding(settings.REDIS_URL) as memory:
+        one = Replays(memory.url, clock=clock)
+        is_first = one.begin_use("shop", jti, 30)
+        assert memory.withholds.wait(30)
+        memory.hang_up()
+        assert is_first()
+    assert not one.first_use("shop", jti, 30)
+    assert one.first_use("shop", "another", 30)
+    assert caplog.text.count("rpc.replay_memory_away") == 1
+    one.close()
 
 
 def test_the_process_remembers_while_redis_is_away(

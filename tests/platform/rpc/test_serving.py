@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from prometheus_client import REGISTRY
 
@@ -33,53 +31,7 @@ from modules.platform.rpc.tokens import LEEWAY, LIFE, issue
 from tests.contracts.hosted import ISSUER
 from tests.platform.rpc.desk import ID, Clerk, Desk
 from tests.platform.rpc.planned import raising
-
-URL = "/rpc/desk/notes"
-BODY = json.dumps({"ids": [str(ID)]}).encode()
-
-
-class Caller:
-    """Posts as another host does; ``sent`` are the tokens, which no log may have."""
-
-    def __init__(self, api: Client, keys: KeyRing) -> None:
-        self._api = api
-        self._keys = keys
-        self.sent: list[str] = []
-
-    def token(self, **changes: Any) -> str:
-        given = {"issuer": ISSUER, "call": "desk.notes", "body": BODY, "actor": ANONYMOUS}
-        given = given | {"now": time.time()} | changes
-        return issue(self._keys.signing(), **given)
-
-    def post(
-        self, body: bytes = BODY, *, url: str = URL, token: str | None = None, **headers: str
-    ) -> HttpResponse:
-        call = url.removeprefix("/rpc/").replace("/", ".")
-        token = self.token(call=call, body=body) if token is None else token
-        self.sent.append(token)
-        all_headers = {"Authorization": f"Bearer {token}"} | headers
-        return self._api.post(url, body, content_type="application/json", headers=all_headers)
-
-
-@pytest.fixture
-def caller(api: Client, clerk: Clerk, keys: KeyRing) -> Caller:
-    return Caller(api, keys)
-
-
-@pytest.fixture
-def refusals(caplog: pytest.LogCaptureFixture) -> Any:
-    """The refusals logged so far, as events."""
-
-    def events() -> list[dict[str, Any]]:
-        found = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
-        return [event for event in found if event["event"] == "rpc.refused"]
-
-    with caplog.at_level(logging.INFO):
-        yield events
-
-
-def told(answer: HttpResponse) -> tuple[int, str]:
-    return answer.status_code, json.loads(answer.content)["reason"]
+from tests.platform.rpc.posting import BODY, URL, Caller, told
 
 
 def test_a_good_call_is_answered(caller: Caller, clerk: Clerk, refusals: Any) -> None:
@@ -125,16 +77,6 @@ def test_a_wrong_token_is_refused_with_one_line(
     assert (line["issuer"], line["peer"]) == (changes.get("issuer", ISSUER), "127.0.0.1")
     assert all(token not in caplog.text for token in caller.sent)
     assert clerk.given == []
-
-
-def test_a_token_is_used_up_by_its_call(caller: Caller, clerk: Clerk, refusals: Any) -> None:
-    """The same bytes again are a replay."""
-    token = caller.token()
-    assert caller.post(token=token).status_code == 200
-    assert told(caller.post(token=token)) == (401, "replayed")
-    assert len(clerk.given) == 1
-    (line,) = refusals()
-    assert (line["reason"], line["issuer"], line["peer"]) == ("replayed", ISSUER, "127.0.0.1")
 
 
 def test_a_stranger_with_a_known_kid_is_refused(
