@@ -20,9 +20,12 @@ class ExtractionConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
+        from modules.extraction.metrics.scraping import AtFirstScrape
         from modules.extraction.routing.installing import install
         from modules.extraction.shadowing.listening import Notebook, listen
+        from modules.platform.observability.probes import add_collector
 
+        add_collector(AtFirstScrape())
         if settings.PLACE_MODULES:
             install()
             listen(Notebook())

@@ -28,7 +28,7 @@ PAGE = ROOT / "docs" / "extraction-runbook.md"
 EXTRACTION = ROOT / "modules" / "extraction"
 # What makes a guard, and where its name stands.
 MAKERS = frozenset({"Guard", "Check", "_none_of", "_reasonless", "_at_least"})
-INSTRUMENTS = frozenset({"Counter", "Gauge", "Histogram"})
+INSTRUMENTS = frozenset({"Counter", "Gauge", "Histogram", "Figure"})
 LOGGERS = frozenset({"debug", "info", "warning", "error", "exception"})
 SUFFIXES = ("", "_bucket", "_count", "_sum")
 LONG_ENOUGH = 12  # characters: a shorter piece of a message stands anywhere
@@ -78,7 +78,7 @@ def metrics_of_code() -> Mapping[str, frozenset[str]]:
     """Every name that a scraper sees, of hosts and of front doors, with its labels."""
     found = dict[str, frozenset[str]]()
     for path in sources(ROOT / "modules"):
-        if "from prometheus_client import" in path.read_text():
+        if "from prometheus_client" in path.read_text():
             found |= dict(declared_metrics(tree_of(path)))
     for family in families([], document(), ready=True):
         name = family.name + ("_total" if family.type == "counter" else "")

@@ -9,14 +9,22 @@ from django.db import DatabaseError, connections
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 Check = Callable[[], str | None]
 _checks: dict[str, Check] = {}
+# Apart from what processes count, which several of them share by files.
+_asked = CollectorRegistry()
 
 
 def add_readiness(name: str, check: Check) -> None:
     """Make readiness depend on ``check``: None when fine, else what it waits for."""
     _checks[name] = check
+
+
+def add_collector(collector: Collector) -> None:
+    """Have it asked at every scrape. What it says must not depend on which process is asked."""
+    _asked.register(collector)
 
 
 def livez(request: HttpRequest) -> HttpResponse:
@@ -33,12 +41,13 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """All metrics of this host's processes, as Prometheus text."""
+    """All metrics of this host's processes, and what is found out now, as Prometheus text."""
     registry = REGISTRY
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()
         MultiProcessCollector(registry)
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    text = generate_latest(registry) + generate_latest(_asked)
+    return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
 
 
 def _ask(alias: str) -> str | None:
