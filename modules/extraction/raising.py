@@ -13,15 +13,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-import msgspec
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from modules.extraction import standings
 from modules.extraction.analysis.bounds import DEFAULT, EVERY, HOLD, STEPS, Bounds
 from modules.extraction.analysis.judgement import Judgement, Verdict, judge, read
+from modules.extraction.analysis.noting import note
 from modules.extraction.analysis.rendering import judgement_table
-from modules.extraction.auditing import Outcome, recorded
 from modules.extraction.canarying import canary
 from modules.extraction.guards import Guard, hints
 from modules.extraction.phases import Phase, Transition
@@ -173,7 +172,7 @@ class _Raising:
         self._held.append(
             Held(percent=percent, seconds=round(time.monotonic() - began, 1), judgement=judgement)
         )
-        self._note(judgement, percent)
+        note(judgement, reason=self._ask.reason, percent=percent)
         match judgement.verdict:
             case Verdict.PASS:
                 return None
@@ -221,14 +220,6 @@ class _Raising:
 
     def _halt(self, why: str) -> None:
         standings.halt(self._module, self._percent(), why)
-
-    def _note(self, judgement: Judgement, percent: int) -> None:
-        facts: dict[str, Any] = {"percent": percent, **msgspec.to_builtins(judgement)}
-        with recorded(self._module, "analysis", reason=self._ask.reason, facts=facts) as step:
-            step.outcome = {Verdict.PASS: Outcome.DONE, Verdict.FAIL: Outcome.FAILED}.get(
-                judgement.verdict, Outcome.STOPPED
-            )
-            step.detail = f"{percent} %: {judgement.verdict}: {judgement.why}"
 
     def _ended(self, ending: Ending, **more: Any) -> Raised:
         return Raised(

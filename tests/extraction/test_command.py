@@ -81,6 +81,7 @@ def test_missing_reason(verb: str) -> None:
         (Phase.MONOLITH, "cancel", "create"),
         (Phase.MONOLITH, "pause", "create"),
         (Phase.MONOLITH, "verify", "create"),
+        (Phase.MONOLITH, "repair", "create"),
         (Phase.MONOLITH, "watch", "create"),
         (Phase.SHADOW, "create", "cancel, canary, cutover"),
         (Phase.SHADOW, "rollback", "cancel, canary, cutover"),

@@ -14,6 +14,8 @@ from modules.extraction.analysis.bounds import DEFAULT, Bounds
 from modules.extraction.analysis.readings import Pair, Side
 from modules.extraction.analysis.statistics import beyond, binomial, fisher, quantile
 
+DIFFERENCES = "differences"
+
 
 class Verdict(StrEnum):
     """What can be said. NOTHING: nobody measures it, or it is too rare to be waited for."""
@@ -43,12 +45,13 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """``seconds`` were looked at."""
+    """``seconds`` were looked at. ``sides`` is what the two are called, as people read them."""
 
     module: str
     verdict: Verdict
     lines: tuple[Line, ...]
     seconds: float = 0.0
+    sides: tuple[str, str] = ("canary", "monolith")
 
     @property
     def why(self) -> str:
@@ -189,7 +192,7 @@ def _of_differences(found: Compared | None, bounds: Bounds) -> Line:
     """
     compared, different = (found.compared, found.different) if found else (0, 0)
     return Line(
-        measure="differences",
+        measure=DIFFERENCES,
         canary=_percent(different, compared),
         monolith="",
         canary_count=compared,

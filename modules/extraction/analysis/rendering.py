@@ -9,7 +9,8 @@ from modules.extraction.analysis.judging import Judgement
 
 def judgement_table(judgement: Judgement, title: str = "") -> Table:
     """A line for each measure: both sides, on how many, and what that says."""
-    found = Table("measure", "canary", "of", "monolith", "of", "p", "says", "", title=title or None)
+    one_side, other = judgement.sides
+    found = Table("measure", one_side, "of", other, "of", "p", "says", "", title=title or None)
     for one in judgement.lines:
         found.add_row(
             one.measure,

@@ -23,7 +23,7 @@ class Kind(StrEnum):
 NOT_HERE: Final = frozenset({"watch"})
 # What may be interrupted anywhere: it goes on there, undoes itself, or has only looked.
 STOPPABLE: Final = frozenset(
-    {"create", "backfill", "verify", "shadow", "diff", "canary", "run", "drill"}
+    {"create", "backfill", "verify", "repair", "shadow", "diff", "canary", "run", "drill"}
 )
 DESTRUCTIVE: Final = frozenset({"cancel", "retire"})
 
@@ -81,5 +81,7 @@ def _fits(verb: str, standing: Standing) -> bool:
             return installed and standing.paused is (verb == "resume")
         case "verify" | "diff":
             return installed
+        case "repair":
+            return installed and not standing.paused
         case _:
             return standing.phase is not Phase.RETIRED

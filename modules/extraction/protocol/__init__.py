@@ -31,6 +31,7 @@ from modules.extraction.protocol.healing import Healed, State, heal
 from modules.extraction.protocol.installing import cover, install
 from modules.extraction.protocol.owning import Ownership, ownership
 from modules.extraction.protocol.receipts import SwapReceipt
+from modules.extraction.protocol.repairing import Mended, Wrong, examine, repair
 from modules.extraction.protocol.rolling_back import rollback
 from modules.extraction.protocol.scrubbing import Difference, ScrubProgress, ScrubResult, scrub
 from modules.extraction.protocol.sides import Direction, Move, Side
@@ -50,6 +51,7 @@ __all__ = [
     "FenceRefused",
     "Follower",
     "Healed",
+    "Mended",
     "Move",
     "NotDrained",
     "NotInstalled",
@@ -72,9 +74,11 @@ __all__ = [
     "TableDigest",
     "TimeIsUp",
     "Unmovable",
+    "Wrong",
     "compare",
     "cover",
     "cutover",
+    "examine",
     "heal",
     "install",
     "movable_tables",
@@ -82,6 +86,7 @@ __all__ = [
     "preflight",
     "refusal",
     "release",
+    "repair",
     "rollback",
     "scrub",
     "tune",

@@ -59,7 +59,8 @@ UPDATE {room}.sums SET
     actual_n = actual_n + %s, actual_1 = actual_1 + %s, actual_2 = actual_2 + %s
 WHERE stream = %s AND tab = %s
 """
-_TAKEN = (psycopg.errors.UniqueViolation, psycopg.errors.ExclusionViolation)
+# A unique value, or what an exclusion constraint guards, that another row has.
+TAKEN = (psycopg.errors.UniqueViolation, psycopg.errors.ExclusionViolation)
 Sums = tuple[int, int, int]
 
 
@@ -97,7 +98,7 @@ class Applier:
         try:
             with connection.transaction():
                 return self._upsert(connection, images)
-        except _TAKEN:
+        except TAKEN:
             # Folded into one batch, rows may have swapped a unique value in steps that the fold
             # has left out: no order of updates leads there.
             return self._replace(connection, images)

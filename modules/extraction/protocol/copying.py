@@ -248,9 +248,12 @@ def _parts(table: Table, keys: Range, limit: int) -> dict[str, sql.Composable]:
 
 
 def _pipe(origin: Connection, end: Connection, table: Table, chunk: sql.Composed) -> None:
-    out = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(chunk)
-    into = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
-        table.qualified, table.names(table.written)
+    # In binary an older version may take what it does not know yet for another value.
+    ours, theirs = (one.info.server_version // 10000 for one in (origin, end))
+    form = sql.SQL("binary" if ours <= theirs else "text")
+    out = sql.SQL("COPY ({}) TO STDOUT (FORMAT {})").format(chunk, form)
+    into = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT {})").format(
+        table.qualified, table.names(table.written), form
     )
     with origin.cursor().copy(out) as reading, end.cursor().copy(into) as writing:
         for data in reading:

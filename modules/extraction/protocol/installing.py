@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 
 from modules.extraction.protocol import capturing, dry, guarding, schema, swapping
+from modules.extraction.protocol.comparing import check_comparable
 from modules.extraction.protocol.controlling import held
 from modules.extraction.protocol.crashpoints import crash_point
 from modules.extraction.protocol.errors import Unmovable
@@ -61,9 +62,9 @@ def install(move: Move, *, epoch: int = 0) -> None:
     what was made since is covered, and nothing else is touched.
 
     ``epoch`` is the highest that anybody may know of this module: the next one is above it.
-    Raises Unmovable for tables that cannot be captured or differ between the sides, StillMoved
-    where the service has the module, Controlled, and ``psycopg.errors.LockNotAvailable`` when
-    writers never let a trigger be made.
+    Raises Unmovable for tables that cannot be captured, differ between the sides or are hashed
+    differently by their servers, StillMoved where the service has the module, Controlled, and
+    ``psycopg.errors.LockNotAvailable`` when writers never let a trigger be made.
     """
     with both(move, "install") as (source, target):
         tables = tables_of(move, source, target)
@@ -71,6 +72,7 @@ def install(move: Move, *, epoch: int = 0) -> None:
             _cover(move, source, target, tables)
             _lift(move, source, target, epoch)
             return
+        check_comparable(move, source, target, tables)
         epoch = max(epoch, part(move, source, target))
         crash_point("install.parted")
         for side, connection in zip(move.sides, (source, target), strict=True):

@@ -6,7 +6,7 @@ moment, so what is in flight is no difference. It finds what was written around 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -72,39 +72,53 @@ def scrub(
     on_progress: Callable[[ScrubProgress], None] = lambda _progress: None,
     *,
     chunk_rows: int = CHUNK_ROWS,
+    shown: int = SHOWN,
+    kept: bool = True,
 ) -> ScrubResult:
-    """Compare all rows, from the authority's side; the result is kept for the preflight.
+    """Compare all rows, from the authority's side; the result is ``kept`` for the preflight.
 
     Raises what a stream raises when a side is away. Nothing is changed in the module's tables but
     what the stream brings anyway.
     """
     is_moved = ownership(move.source).owner == SERVICE
     with Stream(move, Direction.REVERSE if is_moved else Direction.FORWARD) as stream:
-        return _Scrub(stream, on_progress, chunk_rows).run()
+        return _Scrub(stream, on_progress, chunk_rows, shown, kept=kept).run()
 
 
 class _Scrub:
     def __init__(
-        self, stream: Stream, report: Callable[[ScrubProgress], None], chunk_rows: int
+        self,
+        stream: Stream,
+        report: Callable[[ScrubProgress], None],
+        chunk_rows: int,
+        shown: int,
+        *,
+        kept: bool,
     ) -> None:
         self._stream, self._report, self._rows = stream, report, chunk_rows
+        self._shown, self._is_kept = shown, kept
         self._room = sql.Identifier(stream.move.target.room)
         self._found: list[Difference] = []
         self._count = 0
 
     def run(self) -> ScrubResult:
         catch_up(self._stream)
-        begin = sql.SQL(_BEGIN).format(room=self._room)
-        (began,) = row(self._record, begin, [self._stream.direction])
+        began = self._begin()
         tables = tuple(
             (applier.table.name, self._table(applier.table))
             for applier in self._stream.appliers.values()
         )
-        self._record.execute(
-            sql.SQL(_END).format(room=self._room),
-            [sum(rows for _name, rows in tables), self._count, began],
-        )
-        return ScrubResult(began, tables, tuple(self._found[:SHOWN]), self._count)
+        if self._is_kept:
+            rows = sum(rows for _name, rows in tables)
+            end = sql.SQL(_END).format(room=self._room)
+            self._record.execute(end, [rows, self._count, began])
+        return ScrubResult(began, tables, tuple(self._found[: self._shown]), self._count)
+
+    def _begin(self) -> datetime:
+        if not self._is_kept:
+            return row(self._record, "SELECT clock_timestamp()")[0]  # type: ignore[no-any-return]
+        begin = sql.SQL(_BEGIN).format(room=self._room)
+        return row(self._record, begin, [self._stream.direction])[0]  # type: ignore[no-any-return]
 
     @property
     def _record(self) -> Connection:
@@ -130,33 +144,53 @@ class _Scrub:
         self, ours: Table, theirs: Table, low: tuple[str, ...] | None
     ) -> tuple[tuple[str, ...] | None, int]:
         origin, end = self._stream.origin, self._stream.end
-        found: list[Difference] = []
         catch_up(self._stream)
         with self._stream.at_one_moment():
-            keys = Range(low, self._bound(ours, low))
-            one, other = digest(origin, ours, keys), digest(end, theirs, keys)
-            if one != other:
-                found = _differences(
-                    ours, *(_rows(c, t, keys) for c, t in ((origin, ours), (end, theirs)))
-                )
-        self._found += found
+            keys = Range(low, chunk_end(origin, ours, low, self._rows))
+            one, found = differing(origin, end, ours, theirs, keys)
+        self._found += found[: max(0, self._shown - len(self._found))]
         self._count += len(found)
         return keys.high, one[0]
 
-    def _bound(self, table: Table, low: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        """The key of the chunk's last row, or None: the rest of the table."""
-        statement = sql.SQL(_BOUND).format(
-            key_texts=table.key_texts("t"),
-            table=table.qualified,
-            beyond=Range(low, None).holds(table),
-            key=table.ordered_key("t"),
-            rows=sql.Literal(self._rows - 1),
-        )
-        found = self._stream.origin.execute(statement).fetchone()
-        return tuple(found) if found else None
-
     def _as_origin(self, table: Table) -> Table:
         return table.within(self._stream.origin_side.schema)
+
+
+def chunks(origin: Connection, table: Table, rows: int) -> Iterator[Range]:
+    """The whole table in ranges of so many rows, as ``origin`` sees it; the last one has no end."""
+    low: tuple[str, ...] | None = None
+    while True:
+        high = chunk_end(origin, table, low, rows)
+        yield Range(low, high)
+        if high is None:
+            return
+        low = high
+
+
+def chunk_end(
+    origin: Connection, table: Table, low: tuple[str, ...] | None, rows: int
+) -> tuple[str, ...] | None:
+    """The key of the chunk's last row, or None: the rest of the table."""
+    statement = sql.SQL(_BOUND).format(
+        key_texts=table.key_texts("t"),
+        table=table.qualified,
+        beyond=Range(low, None).holds(table),
+        key=table.ordered_key("t"),
+        rows=sql.Literal(rows - 1),
+    )
+    found = origin.execute(statement).fetchone()
+    return tuple(found) if found else None
+
+
+def differing(
+    origin: Connection, end: Connection, ours: Table, theirs: Table, keys: Range
+) -> tuple[tuple[int, int, int], list[Difference]]:
+    """The origin's count and sums of the rows within ``keys``, and where the end's are others."""
+    one, other = digest(origin, ours, keys), digest(end, theirs, keys)
+    if one == other:
+        return one, []
+    found = _differences(ours, _rows(origin, ours, keys), _rows(end, theirs, keys))
+    return one, found
 
 
 def _rows(connection: Connection, table: Table, keys: Range) -> dict[str, tuple[int, int]]:

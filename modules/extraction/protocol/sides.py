@@ -12,7 +12,10 @@ from typing import Any, Literal
 import psycopg
 from psycopg import sql
 
+from modules.extraction.protocol.errors import Unmovable
+
 MONOLITH, SERVICE = "monolith", "service"
+OLDEST = 15  # before, no role could be given SET on a parameter
 Connection = psycopg.Connection[tuple[Any, ...]]
 Query = Sequence[Any] | Mapping[str, Any] | None
 
@@ -95,12 +98,14 @@ def connect(side: Side, *, purpose: str, applies: bool = False) -> Connection:
     One that ``applies`` marks its writes as the applier's: the guards let them pass, they are not
     captured again, and the module's own triggers and foreign keys stay quiet, because what is
     applied has been through them at its origin. That takes SET on ``session_replication_role``.
-    It must be a direct connection, or one that a pool keeps for the whole session.
+    It must be a direct connection, or one that a pool keeps for the whole session. Raises Unmovable
+    when the server is older than PostgreSQL 15.
     """
     connection = psycopg.connect(
         side.url, autocommit=True, application_name=f"ficus {side.schema} {purpose}"
     )
     try:
+        _check_version(connection, side)
         connection.execute(_SESSION)
         connection.execute(_DETECT)
         if applies:
@@ -129,6 +134,11 @@ def as_login(connection: Connection) -> Iterator[None]:
 def is_missing(error: psycopg.OperationalError) -> bool:
     """Whether there is no such database at all; in any other case it may come back."""
     return _NO_DATABASE.search(str(error)) is not None
+
+
+def _check_version(connection: Connection, side: Side) -> None:
+    if (version := connection.info.server_version // 10000) < OLDEST:
+        raise Unmovable([f"the {side.name} is on PostgreSQL {version}; {OLDEST} is the oldest"])
 
 
 def _become_owner(connection: Connection, schema: str) -> None:

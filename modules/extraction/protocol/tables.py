@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import psycopg
 from psycopg import sql
 
+from modules.extraction.protocol import hashing
 from modules.extraction.protocol.errors import Unmovable
 from modules.extraction.protocol.sides import Connection, Move, Side
 
@@ -18,12 +18,11 @@ SEEDS = (7640891576956012809, 4354685564936845355)
 _KEYS = frozenset({"smallint", "integer", "bigint", "uuid", "text", "boolean", "date", "bytea"})
 _COLLATED = ("text", "character varying")
 
-_BUILT_IN: dict[str, str] = {}  # asked once: the same in every database
-
 _COLUMNS = """
 SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attgenerated <> '', a.attidentity = 'a',
-       t.typcategory = 'G', t.typsend::text, a.atttypid < 16384
+       a.atttypid, coalesce(c.collisdeterministic, true), t.typcategory = 'G', t.typsend::text
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_collation c ON c.oid = a.attcollation
 WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
 _KEY = """
@@ -224,10 +223,12 @@ def _read(connection: Connection, side: Side, number: int, name: str) -> Table |
     if row is None or row[0] is None:
         return f"there is no table {name}"
     oid = row[0]
-    columns = tuple(
-        Column(column, kind, is_generated, is_always, _as_hashed(connection, kind, *how))
-        for column, kind, is_generated, is_always, *how in connection.execute(_COLUMNS, [oid])
-    )
+    try:
+        columns = tuple(
+            _column(connection, *found) for found in connection.execute(_COLUMNS, [oid])
+        )
+    except ValueError as error:
+        return f"{name} has a column {error}"
     by_name = {column.name: column for column in columns}
     keys = connection.execute(_KEY, [oid]).fetchall()
     key = tuple(by_name[one] for one, _immediate in keys)
@@ -236,32 +237,22 @@ def _read(connection: Connection, side: Side, number: int, name: str) -> Table |
     strange = [column for column in key if not _is_plain_key(column)]
     if strange:
         return f"{name} has a key of type {strange[0].type}, whose text depends on the session"
+    if any(column.as_hashed == hashing.BY_BYTES for column in key):
+        return f"{name} has a key whose collation takes different texts as equal"
     others = connection.execute(_UNIQUE, [oid]).fetchone()
     parts = tuple(one[0] for one in connection.execute(_PARTITIONS, [oid]))
     return Table(number, side.schema, name, columns, key, bool(others and others[0]), parts)
 
 
+def _column(
+    connection: Connection, name: str, kind: str, is_generated: bool, is_always: bool, *how: Any
+) -> Column:
+    try:
+        as_hashed = hashing.pattern(connection, hashing.Asked(kind, *how))
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from error
+    return Column(name, kind, is_generated, is_always, as_hashed)
+
+
 def _is_plain_key(column: Column) -> bool:
     return column.type in _KEYS or column.type.startswith("character varying")
-
-
-def _as_hashed(
-    connection: Connection, type_name: str, is_geometric: bool, send: str, is_built_in: bool
-) -> str:
-    """How a value of the type enters the hash of its row: as it is, unless it has no hash."""
-    if type_name not in _BUILT_IN:
-        pattern = _try_hash(connection, type_name, is_geometric, send)
-        if not is_built_in:
-            return pattern
-        _BUILT_IN[type_name] = pattern
-    return _BUILT_IN[type_name]
-
-
-def _try_hash(connection: Connection, type_name: str, is_geometric: bool, send: str) -> str:
-    try:
-        connection.execute(f"SELECT hash_record_extended(ROW(NULL::{type_name}), 0)")
-    except psycopg.errors.UndefinedFunction:
-        # json, xml: the very text that was stored. Points and the like are made of floats, and
-        # their text depends on the session; their binary form does not.
-        return f"{send}({{}})" if is_geometric else "{}::text"
-    return "{}"

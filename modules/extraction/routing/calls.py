@@ -3,6 +3,9 @@
 What this process knows decides first. If it is old, the answer says so: the monolith's database
 refuses with ``Moved``, or the service does, and the same command with the same key goes to the
 other side, within the caller's deadline. ``Fenced`` is waited for.
+
+While a module moves, its calls are counted by side, as placement counts those that it divides: so
+the service can be judged beside what the monolith did before.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from modules.platform.binding import Method, Route
 from modules.platform.contracts import Fenced, Moved, current_context
 from modules.platform.discovery import Instance
 from modules.platform.discovery.errors import NoInstance
+from modules.platform.placement.metrics import CALLS
+from modules.platform.placement.splitting import measured
 from modules.platform.resilience import Deadline, RetryPolicy
 from modules.platform.rpc import Chooser, ModuleResting, ModuleUnreachable
 
@@ -45,7 +50,10 @@ class WhileThere:
 
 
 class AuthorityRoute:
-    """``here`` (which may divide the work) while the monolith has the authority, else ``there``."""
+    """``here`` (which may divide the work) while the monolith has the authority, else ``there``.
+
+    ``divided`` says of which modules the work is divided here: those calls are counted there.
+    """
 
     def __init__(
         self,
@@ -53,12 +61,28 @@ class AuthorityRoute:
         there: Route,
         authorities: Authorities,
         *,
+        divided: Callable[[str], bool] = lambda module: False,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._here, self._there = here, there
+        self._divided = divided
         self._authorities, self._sleep = authorities, sleep
 
     def caller(self, method: Method) -> Callable[..., Any]:
+        module, known, divided = method.module, self._authorities, self._divided
+        called = self._called(method)
+        ours, services = _counted(module, "local", called), _counted(module, "service", called)
+
+        def by_side(*args: Any, **kwargs: Any) -> Any:
+            if known.of(module).is_services:
+                return services(*args, **kwargs)
+            if known.is_in_shadow(module) and not divided(module):
+                return ours(*args, **kwargs)
+            return called(*args, **kwargs)
+
+        return by_side
+
+    def _called(self, method: Method) -> Callable[..., Any]:
         module, of = method.module, self._authorities.of
         here, there = self._here(method), self._there.caller(method)
 
@@ -110,6 +134,17 @@ class AuthorityRoute:
         if isinstance(error, Moved):
             known = Authority(is_services=was_here, epoch=error.epoch)
             self._authorities.learn(error.module, known)
+
+
+def _counted(module: str, side: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, as its caller has it: with all waiting, and once, however often it is sent."""
+    asked, timed = CALLS.labels(module, side), measured(module, side, call)
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        asked.inc()
+        return timed(*args, **kwargs)
+
+    return called
 
 
 def _deadline() -> Deadline:

@@ -13,6 +13,7 @@ from modules.platform.discovery import LeastLoaded, OfRole, Role
 from modules.platform.grpc_calls.ways import way_to
 from modules.platform.messaging.authority import install_authority
 from modules.platform.placement.installing import Awaited, own_registry
+from modules.platform.placement.watching import of as placed_of
 from modules.platform.rpc import Chooser
 
 FIRST_ANSWER = 2.0  # seconds
@@ -26,12 +27,13 @@ def install(chooser: Chooser | None = None, by: Authorities | None = None) -> No
     known = by or authorities()
     source = OfRole(Awaited(own_registry()), Role.OWN)
     instances = WhileThere(chooser or LeastLoaded(source), known)
+    is_divided = lambda module: placed_of(module).percent > 0  # noqa: E731
     for module in movable_modules():
         port = port_of(module)
         if port is not None:
             before: object = use(port)
             there = way_to(module, instances)
-            route(port, AuthorityRoute(_way_of(before), there, known))
+            route(port, AuthorityRoute(_way_of(before), there, known, divided=is_divided))
 
     def is_ours(module: str) -> bool:
         known.wait(FIRST_ANSWER)  # once in a process's life: a command asks only once

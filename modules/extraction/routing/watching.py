@@ -42,10 +42,13 @@ class Authority:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What the tables say: whose each module is, and how many of its commands to write down."""
+    """What the tables say: whose each module is, how many of its commands to write down, and which
+    modules are about to move and are not divided yet.
+    """
 
     authorities: Mapping[str, Authority]
     sampled: Mapping[str, int]
+    in_shadow: frozenset[str]
 
 
 MONOLITHS = Authority()
@@ -60,6 +63,7 @@ def read(connection: psycopg.Connection[Any]) -> Seen:
             for module, phase, epoch, _ in rows
         },
         sampled={module: percent for module, _, _, percent in rows if percent},
+        in_shadow=frozenset(module for module, phase, _, _ in rows if phase == Phase.SHADOW),
     )
 
 
@@ -78,6 +82,7 @@ class Authorities:
         self._connect, self._interval = connect, interval
         self._known: dict[str, Authority] = {}
         self._sampled: Mapping[str, int] = {}
+        self._in_shadow: frozenset[str] = frozenset()
         self._begin()
         renew_after_fork(self)
 
@@ -95,6 +100,12 @@ class Authorities:
         if self._thread is None:
             self._ensure()
         return self._sampled.get(module, 0)
+
+    def is_in_shadow(self, module: str) -> bool:
+        """Whether ``module`` is being copied, and all of its work is still done here."""
+        if self._thread is None:
+            self._ensure()
+        return module in self._in_shadow
 
     def wait(self, seconds: float) -> bool:
         """Whether the table was looked at, well or not, within ``seconds``."""
@@ -144,7 +155,7 @@ class Authorities:
     ) -> None:
         while not stop.is_set():
             seen = read(connection)
-            self._sampled = seen.sampled
+            self._sampled, self._in_shadow = seen.sampled, seen.in_shadow
             for module, authority in seen.authorities.items():
                 self.learn(module, authority)
             turned.set()

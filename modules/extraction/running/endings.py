@@ -11,6 +11,8 @@ from modules.extraction.running.reports import GOES_ON, Ended, Outcome
 from modules.extraction.running.stages import Stage
 from modules.extraction.shadowing.differences import Rate
 
+KEEP = "manage.py strangler watch {} keeps the way back short"
+
 
 def swap_of(module: str) -> dict[str, Any]:
     """The facts of the cutover that was just done."""
@@ -46,23 +48,40 @@ def of_canary(raised: Raised) -> Ended:
     )
 
 
-def of_watch(judgement: Judgement) -> Ended:
-    """Too few to say anything is no reason to complain here: nothing is decided by it."""
+def of_watch(judgement: Judgement | None) -> Ended:
+    """With the verdict and all its lines. Too few to say anything fails nothing: the module has
+    moved, and nobody waits for the answer.
+    """
+    if judgement is None:
+        return Ended(
+            stage=Stage.WATCH, outcome=Outcome.FAILED, words="somebody else has moved it meanwhile"
+        )
     failed = judgement.verdict is Verdict.FAIL
     return Ended(
         stage=Stage.WATCH,
         outcome=Outcome.DIFFERENCES if failed else Outcome.DONE,
         words=f"{judgement.verdict}: {judgement.why}",
-        judgement=judgement if failed else None,
+        judgement=judgement,
     )
 
 
 def next_step(module: str, last: Ended) -> str:
     """What somebody should say next, after the stage that came last."""
+    if last.stage is Stage.WATCH and last.judgement is not None:
+        return _after(module, last.judgement.verdict)
     if last.outcome not in GOES_ON:
-        if last.stage is Stage.WATCH:
-            return f"manage.py strangler rollback {module} takes it back with all later writes"
         return "the same command goes on here"
     if last.stage in (Stage.CUTOVER, Stage.WATCH):
-        return f"manage.py strangler watch {module} keeps the way back short"
+        return KEEP.format(module)
     return "the same command without --to goes on here"
+
+
+def _after(module: str, verdict: Verdict) -> str:
+    """By what the last watch says."""
+    back = f"manage.py strangler rollback {module} takes it back with all later writes"
+    match verdict:
+        case Verdict.FAIL:
+            return back
+        case Verdict.PASS:
+            return KEEP.format(module)
+    return f"the same command looks again, when there is more to see; {back}"

@@ -15,7 +15,7 @@ import psycopg
 
 from modules.extraction import standings
 from modules.extraction.analysis.bounds import EVERY
-from modules.extraction.analysis.judgement import Verdict, judge, read
+from modules.extraction.analysis.judgement import read
 from modules.extraction.canarying import canary
 from modules.extraction.creating import create
 from modules.extraction.errors import WrongPhase
@@ -32,6 +32,7 @@ from modules.extraction.running.endings import (
     of_watch,
     swap_of,
 )
+from modules.extraction.running.moved import Watching, watched
 from modules.extraction.running.reports import GOES_ON, Ended, Outcome, Ran
 from modules.extraction.running.scene import Scene
 from modules.extraction.running.stages import Stage, to_go
@@ -117,6 +118,8 @@ class _Run:
 
     def _tried(self, stage: Stage) -> Ended:
         try:
+            # What the monolith does until the cutover is what the service is judged beside then.
+            read(self._module, self._course.shares.metrics)
             return self._does[stage]()
         except KeyboardInterrupt:
             return Ended(stage=stage, outcome=Outcome.STOPPED, words="by hand")
@@ -178,7 +181,6 @@ class _Run:
 
     def _preflight(self) -> Ended:
         """All guards of the cutover; a look at every row that is too old is taken again."""
-        read(self._module, self._course.shares.metrics)
         looked = self._awaited(self._before_cutover)
         if any(one.name == "scrub" and not one.passes for one in looked.guards):
             verified = self._verify()
@@ -191,22 +193,18 @@ class _Run:
         return cutover(replace(self._ask(), dry_run=True))
 
     def _cutover(self) -> Ended:
-        read(self._module, self._course.shares.metrics)
         return self._told(Stage.CUTOVER, cutover(self._ask()))
 
     def _watch(self) -> Ended:
-        """For a while: the service's requests beside those of the monolith before."""
-        since = read(self._module, self._course.shares.metrics).at
-        until = Deadline.within(self._course.watch)
-        while True:
-            self._sleep(until.cap(EVERY))
-            read(self._module, self._course.shares.metrics)
-            judgement = judge(self._module, since, hold=self._course.watch)
-            self._scene.judged(judgement, f"{until.remaining():.0f} s left")
-            failed = judgement.verdict is Verdict.FAIL
-            if failed or until.passed():
-                break
-        return of_watch(judgement)
+        """For a while: the service's requests and calls beside those of the monolith before."""
+        watching = Watching(
+            seconds=self._course.watch,
+            plan=self._course.shares,
+            reason=self._asked.reason,
+            sleep=self._sleep,
+            tell=self._scene.judged,
+        )
+        return of_watch(watched(self._module, watching))
 
     # ------------------------------------------------------------ what they share
 

@@ -1,6 +1,14 @@
 """Every verb of ``manage.py strangler``, by its name."""
 
-from modules.extraction.verbs import drilling, looking, moving, retiring, running, shadowing
+from modules.extraction.verbs import (
+    drilling,
+    looking,
+    moving,
+    repairing,
+    retiring,
+    running,
+    shadowing,
+)
 from modules.extraction.verbs.verb import Call, Look, Verb
 
 VERBS: dict[str, Verb | Look] = {
@@ -9,6 +17,7 @@ VERBS: dict[str, Verb | Look] = {
         *looking.VERBS,
         *moving.VERBS,
         *running.VERBS,
+        *repairing.VERBS,
         *drilling.VERBS,
         *retiring.VERBS,
         *shadowing.VERBS,

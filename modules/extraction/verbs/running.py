@@ -32,7 +32,7 @@ def _arguments(parser: ArgumentParser) -> None:
     raising_arguments(parser)
     for name, seconds, words in (
         ("shadow", SHADOW, "Of mirrored reads before the canary."),
-        ("watch", WATCH, "After the cutover."),
+        ("watch", WATCH, "After the cutover; up to --longest while too few have come."),
         ("wait", WAIT, "For guards that come true by themselves."),
     ):
         parser.add_argument(f"--{name}", type=float, default=seconds, metavar="SECONDS", help=words)

@@ -23,13 +23,13 @@ AGE = Gauge(
 )
 CALLS = Counter(
     "ficus_placement_calls_total",
-    "Calls of a module whose work is divided, by who answered",
+    "Calls of a module whose work is divided, or moves, by who was asked",
     ["module", "side"],
 )
 # Whether both sides are alike is judged by these. Bounds as the front door has them.
 CALL_SECONDS = Histogram(
     "ficus_placement_call_seconds",
-    "Time of a call of a module whose work is divided, by who was asked",
+    "Time of a call of a module whose work is divided, or moves, by who was asked",
     ["module", "side"],
     buckets=(
         *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1),

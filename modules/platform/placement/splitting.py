@@ -29,8 +29,8 @@ class SplitRoute:
     def caller(self, method: Method) -> Callable[..., Any]:
         module, of = method.module, self._watcher.of
         local = self._local.caller(method)
-        measured = _measured(module, "local", local)
-        service = _measured(module, "service", self._remote.caller(method))
+        ours = measured(module, "local", local)
+        service = measured(module, "service", self._remote.caller(method))
         remote = _falling_back(module, service, local)
         here, there = CALLS.labels(module, "local"), CALLS.labels(module, "service")
 
@@ -40,14 +40,14 @@ class SplitRoute:
                 return local(*args, **kwargs)
             if percent < BUCKETS and bucket_of_call(current_context()) < BUCKETS - percent:
                 here.inc()
-                return measured(*args, **kwargs)
+                return ours(*args, **kwargs)
             there.inc()
             return remote(*args, **kwargs)
 
         return split
 
 
-def _measured(module: str, side: str, call: Callable[..., Any]) -> Callable[..., Any]:
+def measured(module: str, side: str, call: Callable[..., Any]) -> Callable[..., Any]:
     """The same, counted: how long, and whether it ended in a fault.
 
     A refusal of the contract is an answer; unless it says that the module could not do its work.

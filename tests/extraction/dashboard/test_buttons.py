@@ -90,9 +90,14 @@ class Everybody:
     [
         (Phase.MONOLITH, False, {"create", "doctor"}, {"backfill", "pause", "cutover", "cancel"}),
         (Phase.SHADOW, False, {"backfill", "verify", "pause", "cutover", "cancel"}, {"resume"}),
-        (Phase.SHADOW, True, {"resume", "verify"}, {"pause", "backfill"}),
+        (Phase.SHADOW, True, {"resume", "verify"}, {"pause", "backfill", "repair"}),
         (Phase.CANARY, False, {"canary", "rollback", "cutover"}, {"cancel", "create"}),
-        (Phase.EXTRACTED, False, {"rollback", "verify"}, {"cutover", "backfill", "create"}),
+        (
+            Phase.EXTRACTED,
+            False,
+            {"rollback", "verify", "repair"},
+            {"cutover", "backfill", "create"},
+        ),
     ],
 )
 def test_buttons_that_fit(phase: Phase, paused: bool, there: set[str], absent: set[str]) -> None:

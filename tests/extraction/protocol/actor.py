@@ -1,6 +1,6 @@
 """One process of a move, to be killed or stopped: ``actor VERB SOURCE_URL TARGET_URL [ARGUMENT]``.
 
-    cutover rollback apply reverse backfill heal install uninstall
+    cutover rollback apply reverse backfill heal install uninstall repair
                                                the protocol's own, once
     follow                                     both streams and the watch, until killed
     write LEDGER                               writers, until the ledger's `.stop` appears
@@ -31,6 +31,7 @@ from modules.extraction.protocol import (
     cutover,
     heal,
     install,
+    repair,
     rollback,
     uninstall,
 )
@@ -43,11 +44,8 @@ def main(verb: str, source: str, target: str, argument: str = "") -> None:
     """Do one verb."""
     move = Move("till", Side("monolith", source, SCHEMA), Side("service", target, SCHEMA), TABLES)
     match verb:
-        case "cutover":
-            swap = cutover(move, checked=False)
-            _say(pause_ms=swap.pause_ms, fence_ms=swap.fence_ms)
-        case "rollback":
-            swap = rollback(move)
+        case "cutover" | "rollback":
+            swap = cutover(move, checked=False) if verb == "cutover" else rollback(move)
             _say(pause_ms=swap.pause_ms, fence_ms=swap.fence_ms)
         case "apply" | "reverse":
             direction = Direction.FORWARD if verb == "apply" else Direction.REVERSE
@@ -58,6 +56,8 @@ def main(verb: str, source: str, target: str, argument: str = "") -> None:
                 _say(rows=backfill.run(seconds=30).done_rows)
         case "heal" | "install" | "uninstall":
             {"heal": heal, "install": install, "uninstall": uninstall}[verb](move)
+        case "repair":
+            _say(rows=len(repair(move).rows))
         case "follow":
             _follow(move)
         case "write":

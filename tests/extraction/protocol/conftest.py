@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from modules.extraction.protocol import Backfill, Direction, Move, Stream, install, scrub
+from tests.extraction.protocol.older import older
 from tests.extraction.protocol.servers import OtherServer
 from tests.extraction.protocol.shop import databases, lines, till
 
@@ -62,6 +63,13 @@ class Pair:
 def urls() -> Iterator[tuple[str, ...]]:
     """Two databases for all tests, because making one takes longer than most of them."""
     with databases(os.environ["DATABASE_URL"], "source", "target") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def old() -> Iterator[tuple[str, ...]]:
+    """Two databases on one PostgreSQL 16."""
+    with older() as server, databases(server, "source", "target") as made:
         yield made
 
 

@@ -32,6 +32,7 @@ from tests.extraction.protocol.conftest import Pair
 from tests.extraction.protocol.processes import Nursery, Process, running
 from tests.extraction.protocol.shop import lines
 from tests.extraction.protocol.test_installing import INSTALL, UNINSTALL
+from tests.extraction.protocol.test_repairing import REPAIR
 
 ROUND_TRIPS = 4  # the benchmark does more
 INSERT = "INSERT INTO till.account (name) VALUES (gen_random_uuid())"
@@ -287,6 +288,6 @@ def _said(process: Process) -> object:
 
 def test_all_crash_points_are_tried() -> None:
     """A new point must be killed somewhere here."""
-    points = (*CUTOVER, *ROLLBACK, *COPY, "heal.burnt", *INSTALL, *UNINSTALL)
+    points = (*CUTOVER, *ROLLBACK, *COPY, "heal.burnt", *INSTALL, *UNINSTALL, *REPAIR)
     tried = {point.partition(":")[0] for point in points}
     assert tried == set(POINTS)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from modules.extraction.analysis.judging import judged
+from modules.extraction.analysis.judging import Verdict, judged
 from modules.extraction.analysis.readings import REQUESTS, Pair, Side
 from modules.extraction.guards import Guard
 from modules.extraction.running.reports import Ended, Outcome, Ran, ran_text
@@ -97,6 +98,12 @@ def test_end_shows_the_table_that_ended_it() -> None:
     assert "phase shadow after 2.0 s" in seen
     failed = Ended(stage=Stage.CANARY, outcome=Outcome.FAILED, judgement=ILL)
     assert "30.00 %" in text(ran_text(Ran(module="payment", stages=(failed,), phase="shadow")))
+    sound = replace(ILL, verdict=Verdict.PASS, sides=("service", "monolith before"))
+    watched = Ended(stage=Stage.WATCH, outcome=Outcome.DONE, judgement=sound)
+    seen = text(ran_text(Ran(module="payment", stages=(watched,), phase="extracted")))
+    assert "service" in seen  # the lines of the last watch are shown however it ends
+    assert "monolith before" in seen
+    assert "canary" not in seen
     done = Ended(stage=Stage.CUTOVER, outcome=Outcome.DONE, guards=(GUARD,))
     report = Ran(module="payment", stages=(done,), phase="extracted", receipt=7, pause_ms=12.34)
     seen = text(ran_text(report))
