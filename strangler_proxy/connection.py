@@ -93,7 +93,7 @@ class UpstreamConnection:
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
-        self.pool.open += 1
+        self.pool.made(self)
 
     def connection_lost(self, error: Exception | None) -> None:
         self.pool.lost(self)

@@ -18,8 +18,8 @@ class Pool:
     """The connections of one instance; the one used last is used next."""
 
     __slots__ = (
-        *("_idle", "_most", "_now", "_requests", "_server_name", "_tls"),
-        *("address", "closed", "open", "rules"),
+        *("_idle", "_most", "_now", "_open", "_requests", "_server_name", "_tls"),
+        *("address", "closed", "rules"),
     )
 
     def __init__(
@@ -35,11 +35,15 @@ class Pool:
         self.rules = rules
         self._requests, self._most = rules.requests, rules.idle
         self._now = clock()  # of the last sweep: which half second it is will do
-        self.open = 0
+        self._open: set[UpstreamConnection] = set()
         self.closed = False
         self._idle: list[UpstreamConnection] = []
         self._tls = tls
         self._server_name = server_name
+
+    @property
+    def open(self) -> int:
+        return len(self._open)
 
     @property
     def idle(self) -> int:
@@ -61,8 +65,11 @@ class Pool:
         self._idle.append(connection)
         return True
 
+    def made(self, connection: UpstreamConnection) -> None:
+        self._open.add(connection)
+
     def lost(self, connection: UpstreamConnection) -> None:
-        self.open -= 1
+        self._open.discard(connection)
         if connection.receiver is None and connection in self._idle:
             self._idle.remove(connection)
 
@@ -108,3 +115,9 @@ class Pool:
         self.closed = True
         while self._idle:
             self._idle.pop().transport.close()
+
+    def abort(self) -> None:
+        """Close all now, those in the middle of an answer as well; nobody is told."""
+        self.close()
+        for connection in tuple(self._open):
+            connection.drop()

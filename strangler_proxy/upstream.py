@@ -110,6 +110,12 @@ class Upstream:
         finally:
             self._calling = False
 
+    def abort(self) -> None:
+        """Close all connections now: whoever still waits for an answer has nobody to give it to."""
+        for member in (*self.balancer.members, *self.balancer.leaving):
+            if member.pool is not None:
+                member.pool.abort()
+
     def snapshot(self, now: float) -> dict[str, Any]:
         """How it stands, for people."""
         members = (*self.balancer.members, *self.balancer.leaving)

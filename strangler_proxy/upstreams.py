@@ -106,10 +106,13 @@ class Upstreams:
             self._retired = [one for one in self._retired if not _may_go(*one, now)]
 
     def stop(self) -> None:
-        """End all tasks and close what is idle."""
+        """End all tasks and close all connections, those of copies and renewals under way as well:
+        their answers would come while the loop closes, and a connection lost then stays open.
+        """
         for running in self._running.values():
             self._retire(running)
         for _, upstream in self._retired:
+            upstream.abort()
             upstream.balancer.update((), self._clock())
         self._running, self._retired = {}, []
 
