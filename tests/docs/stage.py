@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +17,7 @@ from modules.platform.databases import embedded
 from tests.docs.documents import PORTS, Part, with_ports, without_ports
 from tests.docs.shell import Shell, Step
 from tests.docs.upstream import NAMES, upstreams
+from tests.ports import free_port
 from tests.proxy.front import PATIENCE, REPOSITORY, FrontDoor
 from tests.proxy.issuing import Issuer, jwks
 from tests.proxy.origin import Origin
@@ -27,18 +26,6 @@ REDIS = "redis://127.0.0.1:6379/0"  # of the examples; the real one has a passwo
 START_ONLY = ("listen", "admin", "workers", "state", "recording", "access_log", "drain_seconds")
 ADMIN_TOKEN = "the-admin-token-of-the-examples"
 REGISTRATION_TOKEN = "the-token-for-registrations-only"
-
-
-def quiet_ports(count: int) -> list[int]:
-    """So many that are free, and that no connection gets by chance until they are listened on."""
-    found: list[int] = []
-    for port in random.sample(range(15_000, 32_000), 1000):  # below those of connections
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                found.append(port)
-        if len(found) == count:
-            break
-    return found
 
 
 class Door(FrontDoor):
@@ -82,7 +69,7 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = dict(zip(PORTS, quiet_ports(len(PORTS)), strict=True))
+        self.ports = {one: free_port() for one in PORTS}
         self._door: Door | None = None
         self._in_force: Part = {}
         self._origins: list[Origin] = []
