@@ -21,12 +21,12 @@ from modules.extraction.protocol import (
     Difference,
     Mended,
     ScrubProgress,
+    StreamStopped,
     Wrong,
     examine,
     repair,
 )
 from modules.extraction.protocol import Direction as Stream
-from modules.extraction.protocol.applying import TAKEN
 from modules.extraction.protocol.repairing import MOST
 from modules.extraction.protocol.scrubbing import SHOWN
 from modules.extraction.protocol.sides import Move
@@ -66,7 +66,7 @@ def _level(ask: Ask, move: Move) -> None:
     standing = standings.standing_of(ask.module)
     leveled(move, standing)
     to_service = standing.direction is Direction.TO_SERVICE
-    with suppress(*TAKEN):  # by a row that is to be taken out
+    with suppress(StreamStopped):  # by a row that is to be taken out
         caught_up(ask, move, Stream.FORWARD if to_service else Stream.REVERSE, ask.deadline())
 
 

@@ -113,7 +113,7 @@ def house(tmp_path: Path) -> House:
 
 @pytest.fixture
 def schema() -> Iterator[psycopg.Connection[Any]]:
-    """A schema with a good table and three that cannot be carried."""
+    """A schema with a good table and four that cannot be carried."""
     with psycopg.connect(settings.DATABASE_URL, autocommit=True) as connection:
         connection.execute("DROP SCHEMA IF EXISTS planned CASCADE; CREATE SCHEMA planned")
         connection.execute(
@@ -122,6 +122,7 @@ def schema() -> Iterator[psycopg.Connection[Any]]:
             "CREATE TABLE planned.keyless (id int);"
             "CREATE UNLOGGED TABLE planned.unlogged (id int PRIMARY KEY);"
             "CREATE TABLE public.elsewhere (id int PRIMARY KEY);"
+            "CREATE TABLE planned.numbered (id int PRIMARY KEY, at regclass);"
             "CREATE TABLE planned.tied (id int PRIMARY KEY REFERENCES public.elsewhere)"
         )
         yield connection
@@ -135,11 +136,14 @@ def test_tables_are_measured_and_their_faults_found(schema: psycopg.Connection[A
     schema.execute("SELECT pg_stat_force_next_flush()")
     data = data_of(schema, "planned")
     tables = {one.name: one for one in data.tables}
-    assert set(tables) == {"good", "keyless", "unlogged", "tied"}
+    assert set(tables) == {"good", "keyless", "numbered", "unlogged", "tied"}
     assert (tables["good"].rows, tables["good"].parts, tables["good"].written) == (50, 1, 50)
     assert tables["good"].size > 0
     assert {name: one.faults for name, one in tables.items() if one.faults} == {
-        "keyless": ("it has no primary key",),
+        "keyless": ("it has no primary key, or one that is deferrable",),
+        "numbered": (
+            "it has a column at of type regclass, a number that each database gives by itself",
+        ),
         "unlogged": ("it is unlogged",),
         "tied": ("tied_id_fkey references elsewhere",),
     }

@@ -13,6 +13,7 @@ from modules.extraction import targets
 from modules.extraction.models import Step
 from modules.extraction.moves import move_of
 from modules.extraction.protocol.sides import Side
+from modules.payment.models import Payment
 from modules.platform.discovery import Role, registry
 from tests.extraction.commands import (
     done,
@@ -38,6 +39,8 @@ UPDATE payment.payment_payment SET amount = amount + 1
 WHERE id IN (SELECT id FROM payment.payment_payment ORDER BY id LIMIT 2)
 """
 DROP = "DELETE FROM payment.payment_payment WHERE id = (SELECT max(id::text)::uuid FROM "
+TAKEN = "ref-of-one"  # may be one payment's only
+REFER = "UPDATE payment.payment_payment SET reference = %s WHERE id = %s"
 TOUCH = "UPDATE payment_payment SET email = 'from the service' RETURNING 1"
 
 
@@ -139,3 +142,22 @@ def _the_other_way(monolith: Side) -> None:
     assert "differs between the two sides in payment_payment" in err
     assert done("repair")["did"] == ["payment_payment: made its sums true"]
     assert "nothing" in strangler("repair", *SAY)[1]
+
+
+def test_a_row_that_stops_the_stream_is_named_in_one_line() -> None:
+    """By whatever verb carries changes first; once it is repaired they pass."""
+    pay(2)
+    done("create")
+    done("backfill")
+    first, second = (row[0] for row in monolith_rows(AMOUNTS))
+    with around(move_of("payment").target) as session:
+        session.execute(REFER, [TAKEN, first])
+    Payment.objects.filter(id=second).update(reference=TAKEN)
+    for verb in ("verify", "backfill"):
+        code, out, err = strangler(verb, *SAY)
+        assert (code, out) == (1, "")
+        assert "stopped at payment_payment (duplicate key value" in err
+        assert "repair" in err
+        assert TAKEN not in err
+    assert done("repair")["facts"]["count"] == 1
+    done("verify")

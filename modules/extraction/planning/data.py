@@ -9,16 +9,16 @@ from typing import Any
 import psycopg
 
 from modules.extraction.planning.plans import Data, Table
+from modules.extraction.protocol.tables import refusals
 
 # Partitions count for their table. Estimates: a plan must not scan what may be large.
 _TABLES = """
-SELECT c.oid, c.relname, c.relkind, c.relpersistence,
+SELECT c.relname, c.relpersistence,
        count(p.relid) FILTER (WHERE p.isleaf AND p.level > 0),
        coalesce(sum(CASE WHEN l.reltuples >= 0 THEN l.reltuples ELSE coalesce(s.n_live_tup, 0) END)
                 FILTER (WHERE p.isleaf), 0)::bigint,
        coalesce(sum(pg_total_relation_size(p.relid)) FILTER (WHERE p.isleaf), 0)::bigint,
        coalesce(sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del) FILTER (WHERE p.isleaf), 0)::bigint,
-       EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary),
        ARRAY(SELECT format('%%s references %%s', k.conname, k.confrelid::regclass)
                FROM pg_constraint k JOIN pg_class t ON t.oid = k.confrelid
               WHERE k.conrelid = c.oid AND k.contype = 'f' AND t.relnamespace <> c.relnamespace)
@@ -31,7 +31,7 @@ JOIN pg_class l ON l.oid = p.relid
 LEFT JOIN pg_stat_user_tables s ON s.relid = p.relid
 WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p') AND NOT c.relispartition
   AND c.relname <> 'django_migrations' AND c.relname NOT LIKE 'ficus\\_%%'
-GROUP BY c.oid, c.relname, c.relkind, c.relpersistence
+GROUP BY c.oid, c.relname, c.relpersistence
 ORDER BY c.relname
 """
 _SINCE = """
@@ -80,24 +80,24 @@ def data_of(
 
 def _tables(connection: psycopg.Connection[Any], schema: str) -> tuple[Table, ...]:
     found = connection.execute(_TABLES, {"schema": schema}).fetchall()
-    return tuple(_table(*row) for row in found)
+    refused = refusals(connection, schema, [name for name, *_ in found])
+    return tuple(_table(*row, refused=refused.get(row[0])) for row in found)
 
 
 def _table(
-    oid: int,
     name: str,
-    kind: str,
     persistence: str,
     parts: int,
     rows: int,
     size: int,
     written: int,
-    has_key: bool,
     foreign: list[str],
+    *,
+    refused: str | None,
 ) -> Table:
     faults = list(foreign)
-    if not has_key:
-        faults.append("it has no primary key")
+    if refused:
+        faults.append(f"it {refused}")
     if persistence != "p":
         faults.append("it is unlogged")
     return Table(

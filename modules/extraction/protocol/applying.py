@@ -11,6 +11,7 @@ from functools import cached_property
 import psycopg
 from psycopg import sql
 
+from modules.extraction.protocol.errors import StreamStopped
 from modules.extraction.protocol.reading import Change
 from modules.extraction.protocol.sides import Connection, Side, row
 from modules.extraction.protocol.tables import Table
@@ -61,6 +62,14 @@ WHERE stream = %s AND tab = %s
 """
 # A unique value, or what an exclusion constraint guards, that another row has.
 TAKEN = (psycopg.errors.UniqueViolation, psycopg.errors.ExclusionViolation)
+# What a table says again however often it is asked: to a row, or to a structure that has changed.
+_REFUSALS = (
+    psycopg.IntegrityError,
+    psycopg.DataError,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.DatatypeMismatch,
+    psycopg.errors.CannotCoerce,
+)
 Sums = tuple[int, int, int]
 
 
@@ -74,12 +83,14 @@ class Applier:
     has_old: bool
 
     def apply(self, connection: Connection, change: Change) -> None:
-        """Rows that go, then rows that come, then both sums. In the caller's transaction."""
-        done: list[Sums] = []
-        if change.drops is not None:
-            done.append(self._run(connection, self._drop, change.drops))
-        if change.puts is not None:
-            done.append(self._put_all(connection, change.puts))
+        """Rows that go, then rows that come, then both sums. In the caller's transaction.
+
+        Raises StreamStopped when the table refuses them.
+        """
+        try:
+            done = self._apply(connection, change)
+        except _REFUSALS as error:
+            raise StreamStopped(self.stream, self.table.name, error) from error
         actual = [sum(parts) for parts in zip(*done, strict=True)] or [0, 0, 0]
         self.add(connection, (change.count, change.sum_1, change.sum_2), tuple(actual))
 
@@ -89,6 +100,14 @@ class Applier:
         """Add to both sums of the stream."""
         statement = sql.SQL(_ADD).format(room=sql.Identifier(self.side.room))
         connection.execute(statement, [*claimed, *actual, self.stream, self.table.number])
+
+    def _apply(self, connection: Connection, change: Change) -> list[Sums]:
+        done: list[Sums] = []
+        if change.drops is not None:
+            done.append(self._run(connection, self._drop, change.drops))
+        if change.puts is not None:
+            done.append(self._put_all(connection, change.puts))
+        return done
 
     def _put_all(self, connection: Connection, images: str) -> Sums:
         if not self.table.is_updatable:

@@ -10,7 +10,13 @@ from math import inf
 
 import psycopg
 
-from modules.extraction.protocol.errors import Diverged, NotDrained, StalePosition, TimeIsUp
+from modules.extraction.protocol.errors import (
+    Diverged,
+    NotDrained,
+    StalePosition,
+    StreamStopped,
+    TimeIsUp,
+)
 from modules.extraction.protocol.streams import Stream
 
 IDLE = 100  # milliseconds: a controller that works lets no session of its own idle for as long
@@ -86,7 +92,7 @@ def drain(stream: Stream, marker: int, *, until: float, flushes: bool = True) ->
                 break
             if time.monotonic() > until:
                 raise NotDrained(module, "time is up")
-    except psycopg.Error as error:
+    except (psycopg.Error, StreamStopped) as error:
         raise NotDrained(module, str(error).strip()) from error
     if not equal:
         raise Diverged(module, stream.unequal())

@@ -14,6 +14,7 @@
     +-- NotYetGranted         it is committed, the new side was not told yet: heal() will
     +-- Diverged              the digests of the two sides differ
     +-- StalePosition         another applier has applied this batch; read again
+    +-- StreamStopped         a row or a structure of one side does not fit the other
 
 A writer that is refused sees an SQLSTATE of PostgreSQL, not one of these: ``refusal()`` reads it.
 """
@@ -159,3 +160,15 @@ class Diverged(ProtocolError):
 
 class StalePosition(ProtocolError):
     """The position in the database is not the one that this batch was read from."""
+
+
+class StreamStopped(ProtocolError):
+    """What a stream brings is refused by a table of its end, and will be until somebody acts."""
+
+    def __init__(self, stream: str, table: str, error: Exception) -> None:
+        # What stands below the first line are a row's values: no matter for a log.
+        self.why = str(error).strip().partition("\n")[0]
+        super().__init__(
+            f"the {stream} stream is stopped at {table} ({self.why}): repair with --dry-run names "
+            "rows that were written around the triggers"
+        )

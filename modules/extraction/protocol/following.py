@@ -13,6 +13,7 @@ from modules.extraction.protocol.errors import (
     NotInstalled,
     NotYetGranted,
     StalePosition,
+    StreamStopped,
 )
 from modules.extraction.protocol.healing import State, heal_with
 from modules.extraction.protocol.rotating import rotate
@@ -23,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 POLL = 0.02  # seconds between looks at an empty log
 AWAY = 0.5  # before a side that was away is tried again
+STOPPED = 5.0  # before a batch that was refused is: it is read again, and may be large
 ROTATE_ROWS = 200_000  # applied between two looks at the log's halves
 HEAL = 0.05  # between two looks for a fence that was left behind
 LAPSE = 0.01  # between two looks while one stands: whoever stops it, the writers wait
@@ -39,7 +41,8 @@ UNINSTALLED = (
 
 @dataclass
 class Follower:
-    """Applies one direction until it is stopped; outlives servers that go away.
+    """Applies one direction until it is told to end; outlives servers that go away, and rows that
+    the other side refuses: once they are repaired it goes on.
 
     ``watch_fences`` belongs beside it.
     """
@@ -48,6 +51,7 @@ class Follower:
     direction: Direction
     poll: float = POLL
     rows: int = field(default=0, init=False)  # of the log, applied so far
+    _told: str = field(default="", init=False)
 
     def run(self, stop: threading.Event) -> int:
         """Follow until ``stop`` or until the protocol is uninstalled; how many rows of the log were
@@ -60,10 +64,19 @@ class Follower:
             except psycopg.OperationalError as error:
                 log.warning("move.stream_away", module=self.move.module, error=str(error))
                 stop.wait(AWAY)
+            except StreamStopped as error:
+                self._tell(error)
+                stop.wait(STOPPED)
             except UNINSTALLED as error:
                 log.info("move.stream_ended", module=self.move.module, error=str(error).strip())
                 break
         return self.rows
+
+    def _tell(self, error: StreamStopped) -> None:
+        """Once for each trouble, and not again every five seconds until somebody has acted."""
+        if str(error) != self._told:
+            log.error("move.stream_stopped", module=self.move.module, error=str(error))
+        self._told = str(error)
 
     def _follow(self, stream: Stream, stop: threading.Event) -> None:
         since = 0
@@ -72,6 +85,7 @@ class Follower:
                 rows = stream.apply_once().rows
             except StalePosition:
                 continue
+            self._told = ""
             self.rows, since = self.rows + rows, since + rows
             if since > ROTATE_ROWS:
                 rotate(stream)

@@ -38,11 +38,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from modules.extraction.protocol.aligning import Alignment
-from modules.extraction.protocol.applying import TAKEN
 from modules.extraction.protocol.controlling import Controller
 from modules.extraction.protocol.crashpoints import crash_point
 from modules.extraction.protocol.draining import catch_up
-from modules.extraction.protocol.errors import NotReady, StalePosition
+from modules.extraction.protocol.errors import NotReady, StalePosition, StreamStopped
 from modules.extraction.protocol.healing import State, look
 from modules.extraction.protocol.scrubbing import (
     CHUNK_ROWS,
@@ -111,7 +110,7 @@ def examine(
     ):
         try:
             return _looked(stream, on_progress, most, chunk_rows, kept=False)
-        except TAKEN as error:
+        except StreamStopped as error:
             rows = blocking(stream, most, chunk_rows)
             if not rows:
                 raise _stopped(error) from error
@@ -141,7 +140,7 @@ def repair(
     ):
         try:
             return _repaired(stream, on_progress, most, chunk_rows, on_mended)
-        except TAKEN as error:
+        except StreamStopped as error:
             raise _stopped(error) from error
 
 
@@ -155,7 +154,7 @@ def _repaired(
     gone: tuple[Difference, ...] = ()
     try:
         found = _looked(stream, report, most, chunk_rows, kept=True)
-    except TAKEN:
+    except StreamStopped:
         gone = unblock(stream, most, chunk_rows)
         found = _looked(stream, report, most, chunk_rows, kept=True)
     left = most
@@ -192,9 +191,8 @@ def _looked(stream: Stream, report: Report, most: int, chunk_rows: int, *, kept:
     return Wrong(stream.origin_side.name, rows, found.differences, stream.unequal())
 
 
-def _stopped(error: Exception) -> NotReady:
-    why = str(error).strip().partition("\n")[0]
-    return NotReady([f"the stream is stopped, by no row that is known to be wrong: {why}"])
+def _stopped(error: StreamStopped) -> NotReady:
+    return NotReady([f"the stream is stopped, by no row that is known to be wrong: {error.why}"])
 
 
 def _both(

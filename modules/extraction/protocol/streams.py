@@ -124,7 +124,8 @@ class Stream:
         return self._appliers
 
     def apply_once(self, *, limit: int = BATCH_ROWS, flushes: bool = True) -> Applied:
-        """Read one batch and apply it. Raises StalePosition when another applier did.
+        """Read one batch and apply it. Raises StalePosition when another applier did, and
+        StreamStopped when a table of the end refuses it.
 
         ``flushes`` is False in a transaction that the caller commits only after a commit at the
         origin which waits for the disk.

@@ -33,8 +33,8 @@ $$;
 
 -- Shut the module's writers out, and say so in the log. Whoever has the writers' lock is waited
 -- for, no longer than lock_timeout: all other writers queue behind this request. It does not wait
--- for the disk: whoever applies the marker does, before that is committed, and nothing is decided
--- sooner.
+-- for the disk: the commit point does (`give`), or the stream that brings the marker, and nothing
+-- is decided sooner.
 CREATE OR REPLACE FUNCTION {room}.fence(ttl interval, OUT at_epoch bigint, OUT at_marker bigint)
 LANGUAGE plpgsql SET lock_timeout = '100ms' AS $$
 BEGIN

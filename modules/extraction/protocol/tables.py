@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -169,17 +170,17 @@ def _path(of: str | None, name: str) -> sql.Composable:
 
 def read_tables(connection: Connection, side: Side, names: tuple[str, ...]) -> tuple[Table, ...]:
     """The tables of ``side``, numbered by name from 1. Raises Unmovable with all reasons."""
-    reasons: list[str] = []
-    found = []
-    for number, name in enumerate(sorted(names), start=1):
-        table = _read(connection, side, number, name)
-        if isinstance(table, str):
-            reasons.append(f"{side.name}: {table}")
-        else:
-            found.append(table)
+    found = _read_all(connection, side.schema, names)
+    reasons = [f"{side.name}: {name} {why}" for name, why in found if isinstance(why, str)]
     if reasons:
         raise Unmovable(reasons)
-    return tuple(found)
+    return tuple(table for _, table in found if isinstance(table, Table))
+
+
+def refusals(connection: Connection, schema: str, names: Iterable[str]) -> dict[str, str]:
+    """Why tables could not be moved, by their names: ``has no primary key, ...``."""
+    found = _read_all(connection, schema, names)
+    return {name: why for name, why in found if isinstance(why, str)}
 
 
 def differences(source: tuple[Table, ...], target: tuple[Table, ...]) -> tuple[str, ...]:
@@ -216,32 +217,42 @@ def tables_of(move: Move, source: Connection, target: Connection) -> tuple[Table
     return ours
 
 
-def _read(connection: Connection, side: Side, number: int, name: str) -> Table | str:
+def _read_all(
+    connection: Connection, schema: str, names: Iterable[str]
+) -> list[tuple[str, Table | str]]:
+    return [
+        (name, _read(connection, schema, number, name))
+        for number, name in enumerate(sorted(names), start=1)
+    ]
+
+
+def _read(connection: Connection, schema: str, number: int, name: str) -> Table | str:
+    """The table, or why it cannot be moved."""
     row = connection.execute(
-        "SELECT to_regclass(%s)::oid", [sql.Identifier(side.schema, name).as_string(connection)]
+        "SELECT to_regclass(%s)::oid", [sql.Identifier(schema, name).as_string(connection)]
     ).fetchone()
     if row is None or row[0] is None:
-        return f"there is no table {name}"
+        return "is not there"
     oid = row[0]
     try:
         columns = tuple(
             _column(connection, *found) for found in connection.execute(_COLUMNS, [oid])
         )
     except ValueError as error:
-        return f"{name} has a column {error}"
+        return f"has a column {error}"
     by_name = {column.name: column for column in columns}
     keys = connection.execute(_KEY, [oid]).fetchall()
     key = tuple(by_name[one] for one, _immediate in keys)
     if not key or not all(immediate for _one, immediate in keys):
-        return f"{name} has no primary key, or one that is deferrable"
+        return "has no primary key, or one that is deferrable"
     strange = [column for column in key if not _is_plain_key(column)]
     if strange:
-        return f"{name} has a key of type {strange[0].type}, whose text depends on the session"
+        return f"has a key of type {strange[0].type}, whose text depends on the session"
     if any(column.as_hashed == hashing.BY_BYTES for column in key):
-        return f"{name} has a key whose collation takes different texts as equal"
+        return "has a key whose collation takes different texts as equal"
     others = connection.execute(_UNIQUE, [oid]).fetchone()
     parts = tuple(one[0] for one in connection.execute(_PARTITIONS, [oid]))
-    return Table(number, side.schema, name, columns, key, bool(others and others[0]), parts)
+    return Table(number, schema, name, columns, key, bool(others and others[0]), parts)
 
 
 def _column(

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import psycopg
+import pytest
 
 from modules.extraction.protocol import (
     Direction,
@@ -16,13 +17,16 @@ from modules.extraction.protocol import (
     Move,
     State,
     cutover,
+    following,
     preflight,
+    repair,
     uninstall,
 )
 from modules.extraction.protocol.controlling import Controller
 from modules.extraction.protocol.following import watch_fences
 from tests.e2e.running import eventually
 from tests.extraction.protocol.conftest import Pair
+from tests.extraction.protocol.spoiling import around
 
 SESSIONS = """
 SELECT array_agg(pid ORDER BY pid) FROM pg_stat_activity
@@ -73,6 +77,26 @@ def test_a_follower_ends_quietly_when_the_protocol_is_taken_off(pair: Pair) -> N
         run.join(10)
         assert not run.is_alive()
     assert run.outcome == 1
+
+
+def test_a_follower_outlives_a_row_that_is_refused(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It says so once, without the row's values, and goes on when the row is made right."""
+    monkeypatch.setattr(following, "STOPPED", 0.05)
+    pair.ready()
+    around(pair.target, "UPDATE till.account SET name = 'secret' WHERE id = 40")
+    with running(Follower(pair.move, Direction.FORWARD, poll=0.005).run) as (run, _stop):
+        pair.source.execute("UPDATE till.account SET name = 'secret' WHERE id = 2")
+        eventually(lambda: "stream_stopped" in caplog.text, within=10, what="word of it")
+        time.sleep(0.3)  # some tries more
+        assert caplog.text.count("stream_stopped") == 1
+        assert "account_name_key" in caplog.text
+        assert "secret" not in caplog.text
+        assert run.is_alive()
+        repair(pair.move)
+        pair.source.execute("UPDATE till.account SET balance = 1 WHERE id = 1")
+        eventually(pair.same, within=10, what="both changes on the other side")
 
 
 def test_a_watch_looks_in_the_same_two_sessions(pair: Pair) -> None:

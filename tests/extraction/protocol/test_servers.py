@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -27,6 +28,7 @@ from tests.extraction.protocol.conftest import Pair
 from tests.extraction.protocol.servers import OtherServer
 
 INSERT = "INSERT INTO till.account (name) VALUES (gen_random_uuid())"
+LONG = timedelta(seconds=30)  # a fence over megabytes, on a machine with much to do
 FILE_BYTES = 17 << 20  # above a segment of the write-ahead log, below the table
 PLAIN = "ALTER TABLE till.note ALTER text SET STORAGE PLAIN"
 FILL = """
@@ -158,7 +160,7 @@ def test_a_target_that_cannot_write_after_the_commit_point_gets_the_rest_when_it
         commit = threading.Thread(target=lambda: commit_when_fenced(late, apart.source))
         commit.start()
         with pytest.raises(NotYetGranted):
-            cutover(apart.move, checked=False, watch=fill_disk)
+            cutover(apart.move, ttl=LONG, checked=False, watch=fill_disk)
         commit.join()
     with pytest.raises(NotYetGranted):
         heal(apart.move)

@@ -66,8 +66,8 @@ def test_order_that_waited_too_long_ends_and_the_shopper_is_told_once(
 ) -> None:
     """Cancelled though payment is still away; stock and cart are free; one event, for one mail."""
     cart_id = away.new_cart(apple=2)
-    order = buy(cart_id, clock=clock).order
     begun = clock()
+    order = buy(cart_id, clock=clock).order
     settle(clock, hours=0.2)
     assert get_order(order.id).state is OrderState.CANCELLED
     ended = timeline(order.id)[-1].at
