@@ -116,7 +116,8 @@ def _line(table: str, rows: Iterable[Difference], found: Wrong, made: str) -> st
     kinds = Counter(one.kind for one in rows)
     named = ", ".join(f"{kinds[kind]:,} {kind}" for kind in sorted(kinds))
     sums = "its sums true" if table in found.sums or not named else ""
-    what = f"{kinds.total():,} rows the {found.authority}'s ({named})" if named else ""
+    count = f"{kinds.total():,} {'row' if kinds.total() == 1 else 'rows'}"
+    what = f"{count} the {found.authority}'s ({named})" if named else ""
     return f"{table}: {made} {' and '.join(one for one in (what, sums) if one)}"
 
 

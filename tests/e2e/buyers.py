@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from tests.e2e.shopper import ADDRESS
 
 PAUSE = 0.2  # seconds between two purchases of one buyer, who looks at the goods meanwhile
 PATIENCE = 40.0  # seconds for an answer: a little more than the front door's
+AGAIN = 0.5  # seconds before a request that failed is made again
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Notebook:
     failures: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)  # taken, and confirmed after the answer only
     requests: int = 0
+    repeated: int = 0  # of these, because the one before was not answered as it should be
 
 
 class Failed(Exception):
@@ -44,12 +47,17 @@ class Failed(Exception):
 
 
 class Buyer:
-    """One after another: goods, a cart, a line, an order, its payment, its messages."""
+    """One after another: goods, a cart, a line, an order, its payment, its messages.
 
-    def __init__(self, base: str, skus: Iterable[str], notes: Notebook) -> None:
+    A request that fails is made again, an order with the same key, for ``patience`` seconds.
+    """
+
+    def __init__(
+        self, base: str, skus: Iterable[str], notes: Notebook, patience: float = 0.0
+    ) -> None:
         self._http = plain.client(base_url=base, timeout=PATIENCE)
         self._skus = itertools.cycle(skus)
-        self._notes = notes
+        self._notes, self._patience = notes, patience
 
     def run(self, stop: threading.Event, pause: float = PAUSE) -> None:
         """Buy until ``stop``, with ``pause`` seconds between two purchases."""
@@ -87,7 +95,18 @@ class Buyer:
         for path in ("payment/payments", "notification/messages"):
             self._asked("GET", f"/api/v1/{path}?order_id={order['id']}", headers=token)
 
-    def _asked(
+    def _asked(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        until = time.monotonic() + self._patience
+        while True:
+            try:
+                return self._asked_once(method, path, **more)
+            except Failed:
+                if time.monotonic() >= until:
+                    raise
+                self._notes.repeated += 1
+                time.sleep(AGAIN)
+
+    def _asked_once(
         self, method: str, path: str, *, status: tuple[int, ...] = (200,), **more: Any
     ) -> dict[str, Any]:
         self._notes.requests += 1
@@ -102,11 +121,14 @@ class Buyer:
 
 @contextmanager
 def buying(
-    base: str, skus: Iterable[str], *, buyers: int, pause: float = PAUSE
+    base: str, skus: Iterable[str], *, buyers: int, pause: float = PAUSE, patience: float = 0.0
 ) -> Iterator[Notebook]:
     """So many buyers at work; when it ends each has finished what it had begun."""
     notes, stop = Notebook(), threading.Event()
-    run: Callable[[], None] = lambda: Buyer(base, skus, notes).run(stop, pause)  # noqa: E731
+
+    def run() -> None:
+        Buyer(base, skus, notes, patience).run(stop, pause)
+
     threads = [threading.Thread(target=run) for _ in range(buyers)]
     for thread in threads:
         thread.start()

@@ -7,12 +7,13 @@ of a service begin after ``create`` and end after ``cancel``.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,19 +88,49 @@ class Controller:
 
     def die(self, verb: str, module: str, at: str) -> None:
         """The verb by a controller that is killed at this step of the swap."""
+        with self._alone(verb, module, f"{verb}.{at}:1:kill") as process:
+            said, _ = process.communicate(timeout=120)
+        if process.returncode != -signal.SIGKILL:
+            raise VerbFailed(f"{verb} {module} was not killed: {said}")
+
+    def stand_still(
+        self, verb: str, module: str, at: str, meanwhile: Callable[[], object]
+    ) -> tuple[int, str]:
+        """The verb by a controller that stands still at this step until ``meanwhile`` is done; its
+        exit code, and what it said.
+        """
+        with self._alone(verb, module, f"{verb}.{at}:1:stop") as process:
+            _until_it_stands_still(process)
+            try:
+                meanwhile()
+            finally:
+                process.send_signal(signal.SIGCONT)
+            said, _ = process.communicate(timeout=120)
+        return process.returncode, said
+
+    @contextmanager
+    def _alone(self, verb: str, module: str, crash_at: str) -> Iterator[subprocess.Popen[str]]:
+        """The verb in a process of its own, which is gone when the block ends."""
         self._touched.add(module)
-        environment = self.shop.variables() | {"FICUS_MOVE_CRASH_AT": f"{verb}.{at}:1:kill"}
-        done = subprocess.run(
+        process = subprocess.Popen(
             [sys.executable, "manage.py", "strangler", verb, module, *REASON],
             cwd=ROOT,
-            env=environment,
-            capture_output=True,
+            env=self.shop.variables() | {"FICUS_MOVE_CRASH_AT": crash_at},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
-            check=False,
         )
-        if done.returncode != -signal.SIGKILL:
-            raise VerbFailed(f"{verb} {module} was not killed: {done.stdout}{done.stderr}")
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    def passes(self, verb: str, module: str) -> bool:
+        """Whether its guards let it through now."""
+        told = self._asked(verb, module, [*REASON, "--dry-run"])
+        self._follow(told["own"])
+        return bool(told["code"] == 0)
 
     def is_held(self, module: str) -> bool:
         """Whether the front door lets the module's commands wait."""
@@ -182,6 +213,18 @@ def _process(told: Mapping[str, Any]) -> Process:
 
 def _is_own(name: str) -> bool:
     return "-own-" in name or name.endswith("-watch")
+
+
+def _until_it_stands_still(process: subprocess.Popen[str]) -> None:
+    """Raises VerbFailed if it ends instead, or goes on for a minute."""
+    until = time.monotonic() + 60
+    looked = os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT  # its end is left to be waited for
+    while (found := os.waitid(os.P_PID, process.pid, looked)) is None:
+        if time.monotonic() > until:
+            raise VerbFailed("the controller neither stands still nor ends")
+        time.sleep(0.002)
+    if found.si_code != os.CLD_STOPPED:
+        raise VerbFailed(f"the controller did not get there: {process.communicate()[0]}")
 
 
 # ---------------------------------------------------------------- an operator

@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.buyers import Notebook, buying
 from tests.e2e.extracting import Controller, looking
+from tests.e2e.killing import PATIENCE, Kill, killed
 from tests.e2e.moving import Moved, judge
 from tests.e2e.running import RunningShop, eventually
 from tests.e2e.town import Town
@@ -19,6 +20,12 @@ SKUS = ("E2E-7", "E2E-8")
 WITHIN = 60.0  # seconds for so many orders on a busy machine
 HEALED_WITHIN = 20.0  # seconds; two looks of a watch, on a busy machine
 LATE = 0.2  # of the orders: a swap in the midst of one may leave it to a worker
+KILLS = (
+    Kill(verb="cutover", step="drained", victim="proxy"),
+    Kill(verb="rollback", step="fenced", victim="payment-own-web"),
+    Kill(verb="cutover", step="committed", victim="payment-watch"),
+    Kill(verb="rollback", step="committed", victim="web"),
+)
 TWICE = """
 SELECT o.number, t.kind, count(*) FROM orders.orders_order o
 JOIN orders.orders_timelineentry t ON t.order_id = o.id
@@ -70,6 +77,22 @@ def test_notification_moves_with_controllers_that_are_killed(control: Controller
         _swapped(control, "notification", "rollback", notes)
     _all_is_well(shop, notes)
     assert _parked(shop) == parked
+
+
+def test_a_process_that_dies_in_a_swap_harms_no_order(control: Controller) -> None:
+    """Front door, web, service or watch: the swap comes to its end, and whoever asks again with the
+    same key has one order, one charge, one mail. ``bench_killing`` does it at every step.
+    """
+    shop = control.shop
+    with buying(shop.base, SKUS, buyers=BUYERS, pause=PAUSE, patience=PATIENCE) as notes:
+        _prepared(control, "payment", notes)
+        done = [killed(control, kill) for kill in KILLS]
+        _further(notes)
+        assert control.do("verify", "payment")["rows_differ"] == 0
+    assert [one.code for one in done if one.code not in (0, 1, 3)] == []
+    moved = Moved()
+    judge(shop, notes, moved)
+    assert moved.violations == []
 
 
 def _bought(shop: RunningShop):  # type: ignore[no-untyped-def]

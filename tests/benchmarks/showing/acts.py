@@ -90,7 +90,7 @@ class Show:
 
     def run(self) -> Shown:
         """Raises AssertionError when a step is not done."""
-        charges = self._first_charges()
+        charges = first_charges(self._shop)
         with self._under_load(charges) as (control, shown):
             for module in self._length.modules:
                 self._phases(control, shown, module)
@@ -118,12 +118,6 @@ class Show:
                 self._verify(control, shown, module)
                 shown.receipts += len(control.do("log", module, "--receipts")["receipts"])
             shown.written = ledger.check(str(row[0]) for row in shop.query(STORED))
-
-    def _first_charges(self) -> list[dict[str, Any]]:
-        """Of orders that are paid: what the messages will be about."""
-        with buying(self._shop.base, SKUS, buyers=BUYERS) as notes:
-            eventually(lambda: len(notes.orders) >= CHARGES, within=60, what="the first orders")
-        return list(eventually(lambda: _captured(self._shop), what="their charges"))
 
     # ---------------------------------------------------------------- steps
 
@@ -206,6 +200,13 @@ def _work(url: str, module: str) -> float:
     requests = samples(url, "ficus_requests_total", {"route": f"api/v1/{module}*"})
     events = samples(url, "ficus_bus_handled_total", {"consumer": module})
     return sum(requests) + sum(events)
+
+
+def first_charges(shop: RunningShop) -> list[dict[str, Any]]:
+    """Of orders that are paid: what the messages will be about."""
+    with buying(shop.base, SKUS, buyers=BUYERS) as notes:
+        eventually(lambda: len(notes.orders) >= CHARGES, within=60, what="the first orders")
+    return list(eventually(lambda: _captured(shop), what="their charges"))
 
 
 def _captured(shop: RunningShop) -> list[dict[str, Any]]:

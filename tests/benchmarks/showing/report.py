@@ -26,7 +26,16 @@ ELSEWHERE = (
         "150 ms / the TTL + 100 ms",
         "make bench ARGS=extraction",
     ),
-    ("kill -9 of any process at every step", "0 lost", "manage.py strangler drill payment"),
+    (
+        "kill -9 of controller or applier at every step",
+        "0 lost",
+        "manage.py strangler drill payment",
+    ),
+    (
+        "kill -9 of front door, web, worker, relay, watch and service at every step",
+        "0 lost",
+        "python -m tests.benchmarks.bench_killing",
+    ),
     ("stale processes' writes accepted", "0", "pytest tests/extraction/protocol"),
 )
 

@@ -39,4 +39,6 @@ class Command(ConsoleCommand):
         return bootstrap()
 
     def render(self, report: BootstrapReport) -> str:
-        return f"Defaults are in place for {', '.join(report.modules) or 'nobody'}."
+        if not report.modules:
+            return "No module here has defaults."
+        return f"Defaults are in place for {', '.join(report.modules)}."
