@@ -17,12 +17,12 @@ help:  ## List what make can do.
 up: $(VENV)/.installed  ## Set everything up and run the shop; Ctrl-C stops all of it.
 	@exec $(PY) manage.py up
 
-# Three at a time on two cores: tests that start processes wait for them a third of the time.
+# Four at a time on two cores: tests that start processes wait for them half of the time.
 test: $(VENV)/.installed-dev  ## Set everything up and run the whole test suite.
-	@exec $(PY) -m pytest -n 3 --dist loadgroup $(ARGS)
+	@exec $(PY) -m pytest -n 4 --dist loadgroup $(ARGS)
 
 retired: $(VENV)/.installed-dev  ## Run all others' tests with payment retired, not to be imported.
-	@RETIRED_MODULES=payment exec $(PY) -m pytest -n 3 --dist loadgroup -p tests.retired \
+	@RETIRED_MODULES=payment exec $(PY) -m pytest -n 4 --dist loadgroup -p tests.retired \
 	  tests/api tests/architecture tests/contracts tests/modules tests/platform tests/shop $(ARGS)
 
 check: $(VENV)/.installed-dev  ## Lint, types, boundaries, migrations, generated files.

@@ -163,17 +163,17 @@ def _grown(
 # ---------------------------------------------------------------- the books
 
 
-def judge(shop: RunningShop, notes: Notebook, moved: Moved) -> None:
+def judge(shop: RunningShop, notes: Notebook, moved: Moved, *, within: float = REST_WITHIN) -> None:
     """Once all is at rest, enter what the buyers, the bank, the mailbox and the books say."""
     moved.requests, moved.orders = notes.requests, len(notes.orders)
     moved.failed, moved.late = notes.failures, notes.late
-    _wait_for_rest(shop, notes.orders)
+    _wait_for_rest(shop, notes.orders, within)
     moved.books = list(_wrong_books(shop, notes.orders))
     moved.charges = list(_wrong_charges(shop, notes.orders))
     moved.mails = list(_wrong_mails(shop, notes.orders))
 
 
-def _wait_for_rest(shop: RunningShop, orders: Sequence[Bought]) -> None:
+def _wait_for_rest(shop: RunningShop, orders: Sequence[Bought], within: float) -> None:
     """Until all is paid and sent, or long enough has passed: then the books say what is missing."""
     left = (
         "SELECT (SELECT count(*) FROM orders.orders_order WHERE number = ANY(%s) AND state <> %s)"
@@ -187,7 +187,7 @@ def _wait_for_rest(shop: RunningShop, orders: Sequence[Bought]) -> None:
         SENT,
         [order.email for order in orders],
     )
-    until = time.monotonic() + REST_WITHIN
+    until = time.monotonic() + within
     while shop.query(left, *values)[0][0] > 0 and time.monotonic() < until:
         time.sleep(0.2)
 
