@@ -15,7 +15,7 @@ from modules.extraction.models import Step
 from modules.extraction.moves import move_of, source_of, target_of
 from modules.extraction.phases import Phase, Transition
 from modules.extraction.protocol import install, withdraw
-from modules.extraction.protocol.sides import is_missing
+from modules.extraction.protocol.sides import bounded, is_missing
 from modules.extraction.reports import Report
 from modules.extraction.shadowing.switching import stop_shadowing
 from modules.extraction.steps import Ask, Change, Done, changed
@@ -153,7 +153,7 @@ def _remove(module: str, target: Target) -> None:
 def _empty(target: Target, schemas: Sequence[str]) -> None:
     """The guards last: until then nobody there takes the copied rows for their own."""
     try:
-        connection = psycopg.connect(target.admin_url, autocommit=True)
+        connection = psycopg.connect(bounded(target.admin_url), autocommit=True)
     except psycopg.OperationalError as error:
         if is_missing(error):
             return

@@ -18,6 +18,7 @@ from modules.extraction.phases import Direction, Phase
 from modules.extraction.protocol import Direction as Stream
 from modules.extraction.protocol import Move, ProtocolError
 from modules.extraction.protocol import Stream as Carried
+from modules.extraction.protocol.sides import bounded
 from modules.extraction.standings import possible, row_of
 
 _APPLIERS = """
@@ -130,7 +131,7 @@ def _is_carried(move: Move, way: Stream) -> bool:
     """Whether a session applies there: that of whoever watches."""
     _, end = way.ends(move)
     # As the login itself: the owner of the schema is not shown when a session began.
-    with psycopg.connect(end.url, autocommit=True) as connection:
+    with psycopg.connect(bounded(end.url), autocommit=True) as connection:
         found = connection.execute(_APPLIERS, [f"ficus {end.schema} {way} apply"]).fetchone()
     return bool(found and found[0])
 

@@ -15,6 +15,7 @@ from django.conf import settings
 from psycopg import sql
 
 from modules.extraction.protocol import Side, movable_tables
+from modules.extraction.protocol.sides import bounded
 from modules.extraction.targets import Target, host_environment
 from modules.platform.console import CommandFailed
 from modules.platform.databases.router import EVERYWHERE
@@ -67,14 +68,14 @@ def migrate(module: str, target: Target) -> None:
 
 def found_in(target: Target, module: str) -> str:
     """What of a host's schemas is there already; empty when nothing is."""
-    with psycopg.connect(target.admin_url, autocommit=True) as connection:
+    with psycopg.connect(bounded(target.admin_url), autocommit=True) as connection:
         row = connection.execute(_SCHEMAS, [[module, "host"]]).fetchone()
     return f"the schema {row[0]}" if row and row[0] else ""
 
 
 def tables_of(side: Side) -> tuple[str, ...]:
     """The module's tables, partitioned ones once, without Django's record of migrations."""
-    with psycopg.connect(side.url, autocommit=True) as connection:
+    with psycopg.connect(bounded(side.url), autocommit=True) as connection:
         return movable_tables(side, connection)
 
 
@@ -97,7 +98,7 @@ def level(pattern: Side, side: Side) -> int:
     """Give ``side`` the partitions that ``pattern`` has, and no others; how many were made or
     dropped. Everything else is what the same migrations made.
     """
-    with psycopg.connect(pattern.url, autocommit=True) as connection:
+    with psycopg.connect(bounded(pattern.url), autocommit=True) as connection:
         wanted = _partitions(connection, pattern)
     with _owning(side) as connection, connection.transaction():
         there = _partitions(connection, side)
@@ -113,7 +114,7 @@ def level(pattern: Side, side: Side) -> int:
 @contextmanager
 def _owning(side: Side) -> Iterator[psycopg.Connection[Any]]:
     """A session that works as the owner of the side's schema."""
-    with psycopg.connect(side.url, autocommit=True) as connection:
+    with psycopg.connect(bounded(side.url), autocommit=True) as connection:
         _become_owner(connection, side.schema)
         yield connection
 
@@ -133,7 +134,7 @@ def _partitions(connection: psycopg.Connection[Any], side: Side) -> set[tuple[st
 
 def _applied(side: Side) -> set[tuple[str, str]]:
     apps = [side.schema, *EVERYWHERE]
-    with psycopg.connect(side.url, autocommit=True) as connection:
+    with psycopg.connect(bounded(side.url), autocommit=True) as connection:
         statement = sql.SQL(_APPLIED).format(sql.Identifier(side.schema))
         return {(app, name) for app, name in connection.execute(statement, [apps]).fetchall()}
 

@@ -6,6 +6,7 @@ parts fit together is asked by ``table.compile_table``.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from strangler_proxy.config import Document, Part
 from strangler_proxy.document.schema import findings
 from strangler_proxy.document.text import NUMBER, SIZE_LIMIT, Lines, read
 from strangler_proxy.errors import Finding, TableRefused
+
+_Fastest: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def load(text: str, source: str = "the document") -> Document:
@@ -101,10 +104,10 @@ def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 def _without_defaults(part: Any) -> Any:
     if isinstance(part, Part):
         return {
-            field.name: _without_defaults(value)
-            for field in msgspec.structs.fields(part)
-            if (value := getattr(part, field.name)) != field.default
-            and not (field.default is msgspec.NODEFAULT and value == {})
+            name: _without_defaults(value)
+            for name, default in _defaults(type(part))
+            if (value := getattr(part, name)) != default
+            and not (default is msgspec.NODEFAULT and value == {})
         }
     if isinstance(part, dict):
         return {name: _without_defaults(value) for name, value in part.items()}
@@ -113,7 +116,13 @@ def _without_defaults(part: Any) -> Any:
     return msgspec.to_builtins(part)
 
 
-class _Dumper(yaml.SafeDumper):
+@cache
+def _defaults(kind: type[Part]) -> tuple[tuple[str, Any], ...]:
+    """The options of a part and their defaults. Kept: msgspec reads annotations for it."""
+    return tuple((field.name, field.default) for field in msgspec.structs.fields(kind))
+
+
+class _Dumper(_Fastest):
     """Quotes what either version of YAML would read as something else than this text."""
 
 

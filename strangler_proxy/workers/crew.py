@@ -163,7 +163,8 @@ class Crew:
                 self._document = old
                 self._metrics.count(Event.RELOAD_REFUSED)
                 raise
-            self._keep(new)
+            # The disk must not keep the data path waiting that may run in this very process.
+            await asyncio.to_thread(self._keep, new)
             return new.revision
 
     async def reload(self) -> int:

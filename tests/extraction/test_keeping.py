@@ -20,6 +20,7 @@ from tests.extraction.commands import (
     asked,
     done,
     leftovers,
+    make_partitions,
     monolith_rows,
     own_instance,
     pay,
@@ -148,7 +149,7 @@ def _stream_that_ended_is_begun_again(caplog: pytest.LogCaptureFixture) -> None:
 
 def _partitions_are_level() -> None:
     """What the monolith makes ahead the other side has, and nothing else, guards and all."""
-    monolith_rows("SELECT bus_make_partitions(1000000, 5)")
+    make_partitions()
     with Watching():
         until(lambda: service_rows(PARTS) == monolith_rows(PARTS))
         guarded = [(len(monolith_rows(PARTS)),)]
@@ -156,7 +157,7 @@ def _partitions_are_level() -> None:
     assert guarded > [(3,)]
     # One that only the service's host has made ahead is not the authority's, and goes.
     # (Each side makes them ahead of its own log's head, and the monolith's may be far ahead.)
-    service_rows("SELECT bus_make_partitions(1000000, 20)")
+    service_rows("SELECT bus_make_partitions(1000000, 30)")
     assert service_rows(PARTS) != monolith_rows(PARTS)
     done("verify", "--quick")
     assert service_rows(PARTS) == monolith_rows(PARTS)

@@ -19,6 +19,7 @@ from tests.extraction.commands import (
     asked,
     done,
     leftovers,
+    make_partitions,
     monolith_rows,
     own_instance,
     pay,
@@ -116,7 +117,7 @@ def _cutover_is_guarded() -> None:
 
 def _partitions_are_made_of_late() -> None:
     """Since the last look of a watch: a dry run says so, the cutover then makes them too."""
-    monolith_rows("SELECT bus_make_partitions(1000000, 5)")
+    make_partitions()
     code, report = told("cutover", "payment", "--dry-run")
     failed = [one["name"] for one in report["guards"] if not one["passes"]]
     assert (code, failed) == (1, ["structure"])

@@ -58,8 +58,9 @@ class _Cutover:
         self._move, self._control, self._stream, self._watch = move, control, stream, watch
 
     def run(self, ttl: timedelta, attempts: int, by: float) -> SwapReceipt:
-        self._step("held")
         self._clear()
+        catch_up(self._stream, by=by)  # connects, too: front doors that hold need not wait for it
+        self._step("held")
         catch_up(self._stream, by=by)
         flush(self._stream.end)  # so what a crash can take is in the log, and not in the copy
         be_quick(self._stream, ttl)

@@ -51,8 +51,9 @@ class _Rollback:
         self._move, self._control, self._stream, self._watch = move, control, stream, watch
 
     def run(self, ttl: timedelta, attempts: int, by: float) -> SwapReceipt:
-        self._step("held")
         base = self._base_epoch()
+        catch_up(self._stream, by=by)  # connects, too: front doors that hold need not wait for it
+        self._step("held")
         catch_up(self._stream, by=by)
         be_quick(self._stream, ttl)
         asked = time.monotonic()

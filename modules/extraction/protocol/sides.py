@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from math import ceil
 from typing import Any, Literal
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from modules.extraction.protocol.errors import Unmovable
 
@@ -19,10 +21,24 @@ OLDEST = 15  # before, no role could be given SET on a parameter
 Connection = psycopg.Connection[tuple[Any, ...]]
 Query = Sequence[Any] | Mapping[str, Any] | None
 
+# A network that loses packets ends no session. Left to the kernels, who has asked waits a quarter
+# of an hour for an answer, who listens two hours, and a server keeps the locks of who is gone.
+#
+# Seconds without a word from the other machine's kernel, which answers for a process that is busy
+# or stopped, too: ten times the fence's time to live. Who takes no bytes for as long counts as
+# away as well (a COPY to a disk that stands still), so it must not be much less.
+SILENCE = 10.0
+PROBE = 1  # seconds: how often a kernel asks whether the other is there; the least that there is
+
 # Text images of rows must read back as they were written, whatever the login's own settings are.
 _SESSION = """
 SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1;
 SET jit = off; SET bytea_output = 'hex'; SET synchronous_commit = on;
+"""
+# The server's end of the same connection: it keeps the locks of a client that is cut off so long.
+_NOTICE = """
+SET tcp_keepalives_idle = {probe}; SET tcp_keepalives_interval = {probe};
+SET tcp_keepalives_count = {probes}; SET tcp_user_timeout = {silence};
 """
 # Deadlock detection after 50 ms: a writer that waits for somebody who queues behind the fence is
 # let past by the detector before the fence gives up. Only superusers may set it.
@@ -99,14 +115,15 @@ def connect(side: Side, *, purpose: str, applies: bool = False) -> Connection:
     captured again, and the module's own triggers and foreign keys stay quiet, because what is
     applied has been through them at its origin. That takes SET on ``session_replication_role``.
     It must be a direct connection, or one that a pool keeps for the whole session. Raises Unmovable
-    when the server is older than PostgreSQL 15.
+    when the server is older than PostgreSQL 15, and ``psycopg.OperationalError`` when it is away;
+    so does each statement when it is away for SILENCE.
     """
     connection = psycopg.connect(
-        side.url, autocommit=True, application_name=f"ficus {side.schema} {purpose}"
+        bounded(side.url), autocommit=True, application_name=f"ficus {side.schema} {purpose}"
     )
     try:
         _check_version(connection, side)
-        connection.execute(_SESSION)
+        connection.execute(_SESSION + _notice())
         connection.execute(_DETECT)
         if applies:
             connection.execute("SET session_replication_role = replica")
@@ -116,6 +133,18 @@ def connect(side: Side, *, purpose: str, applies: bool = False) -> Connection:
         connection.close()
         raise
     return connection
+
+
+def bounded(url: str) -> str:
+    """``url`` for a session that does not outlast its network; what it says itself stays."""
+    bounds = {
+        "connect_timeout": ceil(SILENCE),
+        "keepalives_idle": PROBE,
+        "keepalives_interval": PROBE,
+        "keepalives_count": ceil(SILENCE / PROBE),
+        "tcp_user_timeout": int(SILENCE * 1000),
+    }
+    return make_conninfo("", **{**bounds, **conninfo_to_dict(url)})
 
 
 @contextmanager
@@ -134,6 +163,11 @@ def as_login(connection: Connection) -> Iterator[None]:
 def is_missing(error: psycopg.OperationalError) -> bool:
     """Whether there is no such database at all; in any other case it may come back."""
     return _NO_DATABASE.search(str(error)) is not None
+
+
+def _notice() -> str:
+    probes, silence = ceil(SILENCE / PROBE), int(SILENCE * 1000)
+    return _NOTICE.format(probe=PROBE, probes=probes, silence=silence)
 
 
 def _check_version(connection: Connection, side: Side) -> None:

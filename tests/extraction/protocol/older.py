@@ -35,6 +35,7 @@ UNUSED = ("*.a", "pgxs", "include")
 START, STOP = 30.0, 15.0  # seconds
 SETTINGS = {
     "listen_addresses": "",
+    "port": "5432",  # of the socket's name
     "max_connections": "60",
     "shared_buffers": "32MB",
     "fsync": "off",
@@ -53,8 +54,8 @@ def older() -> Iterator[str]:
         data = home / "data"
         account = server_account(data)
         programs = _programs(home, account)
-        _initialise(programs, home, data, account)
-        with _running(programs, home, data, account) as url:
+        initialise(programs, home, data, account)
+        with serving(programs, home, data, account) as url:
             yield url
     finally:
         shutil.rmtree(home, ignore_errors=True)
@@ -76,12 +77,20 @@ def _programs(home: Path, account: Account) -> Path:
     return home / PROGRAMS
 
 
-def _initialise(programs: Path, home: Path, data: Path, account: Account) -> None:
+def initialise(programs: Path, home: Path, data: Path, account: Account) -> None:
+    """An empty cluster: whoever gets to its socket is let in, over TCP with a password only."""
     data.mkdir(mode=0o700)
     maker = named_account(account)
     maker.own(data)
-    argv = [str(programs / "initdb"), "-D", str(data), "--username=ficus", "--auth=trust"]
-    argv += ["--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
+    argv = [str(programs / "initdb"), "-D", str(data), "--username=ficus"]
+    argv += [
+        "--auth-local=trust",
+        "--auth-host=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--no-sync",
+        "--no-instructions",
+    ]
     log = home / "initdb.log"
     process = processes.spawn(argv, log=log, cwd=Path("/"), account=maker)
     with processes.ended_on_error(process):
@@ -91,17 +100,19 @@ def _initialise(programs: Path, home: Path, data: Path, account: Account) -> Non
 
 
 @contextmanager
-def _running(programs: Path, home: Path, data: Path, account: Account) -> Iterator[str]:
+def serving(programs: Path, home: Path, data: Path, account: Account, **more: str) -> Iterator[str]:
+    """Its server, with ``more`` settings, for as long as the block lasts; its URL."""
     sockets = home / "run"
     sockets.mkdir(mode=0o700)
     account.own(sockets)
-    settings = SETTINGS | {"unix_socket_directories": str(sockets)}
+    settings = SETTINGS | {"unix_socket_directories": str(sockets)} | more
     argv = [str(programs / "postgres"), "-D", str(data)]
     argv += [f"--{name}={value}" for name, value in settings.items()]
     log = home / "server.log"
     process = processes.spawn(argv, log=log, cwd=Path("/"), account=account)
     try:
-        url = f"postgresql:///postgres?host={quote(str(sockets), safe='/')}&user=ficus"
+        socket = f"host={quote(str(sockets), safe='/')}&port={settings['port']}"
+        url = f"postgresql:///postgres?{socket}&user=ficus"
         _await(process, url, log)
         yield url
     finally:

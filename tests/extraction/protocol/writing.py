@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,13 +42,14 @@ class Writer:
 
     def run(self, stop: Path) -> None:
         """Write until ``stop`` exists, at most two minutes."""
-        sessions = [psycopg.connect(url, autocommit=True, prepare_threshold=2) for url in self.urls]
         until = time.monotonic() + 120
         n = 0
-        while not stop.exists() and time.monotonic() < until:
-            n += 1
-            self._ticket(sessions, n)
-            time.sleep(PACE)
+        with ExitStack() as stack:
+            sessions = [stack.enter_context(_session(url)) for url in self.urls]
+            while not stop.exists() and time.monotonic() < until:
+                n += 1
+                self._ticket(sessions, n)
+                time.sleep(PACE)
 
     def _ticket(self, sessions: list[psycopg.Connection], n: int) -> None:
         ticket, began = f"{self.name}-{n}", time.monotonic()
@@ -70,6 +72,10 @@ class Writer:
                 time.sleep(RETRY)
         self.accepted.append((ticket, self.side, time.time()))
         self.longest = max(self.longest, time.monotonic() - began)
+
+
+def _session(url: str) -> psycopg.Connection:
+    return psycopg.connect(url, autocommit=True, prepare_threshold=2)
 
 
 def run(source: str, target: str, ledger: Path) -> None:
