@@ -47,7 +47,7 @@ def test_payment_moves_out_and_back_under_load(control: Controller) -> None:
     equal, the rows of both sides equal each time, every event handled once; the operators' page
     keeps its address.
     """
-    shop, parked = control.shop, _parked(control.shop)
+    shop, parked, swaps = control.shop, _parked(control.shop), len(control.swaps("payment"))
     with looking(shop, "/admin/payment/payment/") as seen, _bought(shop) as notes:
         _prepared(control, "payment", notes)
         for _ in range(2):
@@ -58,7 +58,8 @@ def test_payment_moves_out_and_back_under_load(control: Controller) -> None:
     assert (seen.wrong, seen.looks > 10) == ([], True)
     _all_is_well(shop, notes)
     assert _parked(shop) == parked
-    assert [one["verb"] for one in control.swaps("payment")] == ["cutover", "rollback"] * 2
+    done = [one["verb"] for one in control.swaps("payment")[swaps:]]
+    assert done == ["cutover", "rollback"] * 2
 
 
 def test_notification_moves_with_controllers_that_are_killed(control: Controller) -> None:

@@ -161,3 +161,4 @@ def test_a_row_that_stops_the_stream_is_named_in_one_line() -> None:
         assert TAKEN not in err
     assert done("repair")["facts"]["count"] == 1
     done("verify")
+    done("cancel")

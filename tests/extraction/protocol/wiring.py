@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -22,6 +23,7 @@ from modules.extraction.protocol import (
     rollback,
     scrub,
 )
+from modules.extraction.protocol.controlling import TTL
 from modules.extraction.protocol.cutting_over import Watch
 from tests.e2e.running import eventually
 from tests.extraction.protocol import writing
@@ -59,10 +61,10 @@ class Wired(Pair):
         for link in self.links:
             link.delay(seconds)
 
-    def swap(self, verb: str, *, watch: Watch) -> SwapReceipt:
+    def swap(self, verb: str, *, watch: Watch, ttl: timedelta = TTL) -> SwapReceipt:
         if verb == "cutover":
-            return cutover(self.move, checked=False, watch=watch)
-        return rollback(self.move, watch=watch)
+            return cutover(self.move, ttl=ttl, checked=False, watch=watch)
+        return rollback(self.move, ttl=ttl, watch=watch)
 
     def stand(self, owner: str) -> None:
         """The module is where the test begins, and no controller is at it any more."""
