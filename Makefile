@@ -17,7 +17,7 @@ help:  ## List what make can do.
 up: $(VENV)/.installed  ## Set everything up and run the shop; Ctrl-C stops all of it.
 	@exec $(PY) manage.py up
 
-# Four at a time on two cores: tests that start processes wait for them half of the time.
+# Four at a time on two cores: tests that start processes wait for them much of the time.
 test: $(VENV)/.installed-dev  ## Set everything up and run the whole test suite.
 	@exec $(PY) -m pytest -n 4 --dist loadgroup $(ARGS)
 
