@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -111,22 +112,30 @@ class SharedLimiter:
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((question, future))
         if len(self._flights) < FLIGHTS:
-            flight = asyncio.create_task(self._fly())
-            self._flights.add(flight)
-            flight.add_done_callback(self._flights.discard)
+            self._flights.add(asyncio.create_task(self._fly()))
         return future
 
     async def _fly(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-            found: Sequence[Verdict | None] = [None] * len(batch)
-            try:
-                found = await self._call([question for question, _ in batch]) or found
-            finally:
-                _tell(batch, found)
-                if found[0] is None:
-                    # Who waits behind it has waited as long; nobody waits longer than the timeout.
-                    self._stand_in_for_all()
+        """Call after call, until nobody waits."""
+        try:
+            while self._waiting:
+                await self._carry()
+        finally:
+            # At once, not when the task's callbacks run, a turn of the loop later: who asks in
+            # between would wait for a flight that has ended.
+            self._flights.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _carry(self) -> None:
+        """One call, for those who wait."""
+        batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        found: Sequence[Verdict | None] = [None] * len(batch)
+        try:
+            found = await self._call([question for question, _ in batch]) or found
+        finally:
+            _tell(batch, found)
+            if found[0] is None:
+                # Who waits behind it has waited as long; nobody waits longer than the timeout.
+                self._stand_in_for_all()
 
     def _stand_in_for_all(self) -> None:
         waiting, self._waiting = self._waiting, []

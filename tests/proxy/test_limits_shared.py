@@ -16,7 +16,7 @@ import uvloop
 from modules.platform.databases import embedded
 from strangler_proxy.config import RateLimit, SharedLimits
 from strangler_proxy.errors import TableRefused
-from strangler_proxy.limits.in_redis import SharedLimiter
+from strangler_proxy.limits.in_redis import FLIGHTS, SharedLimiter
 from strangler_proxy.limits.local import FREE, Limiter, Verdict
 from tests.proxy.answering import answering, closed_port, sending
 
@@ -82,6 +82,34 @@ def test_eight_proxies_never_exceed_the_quota_together(client: redis.Redis, serv
             assert sum(await asyncio.gather(*(allowed(one, 100) for one in proxies))) == 100
             assert all(one.state.stood_in == 0 for one in proxies)
             assert sum(one.state.counted for one in proxies) == 800
+
+    uvloop.run(scene())
+
+
+def test_who_asks_as_all_calls_end_is_answered(client: redis.Redis, server: str) -> None:
+    """The answers of all calls lie there when the proxy looks, and one request more comes so many
+    turns of the loop later: at one of them each call has ended, and none could take it along.
+    """
+
+    async def scene() -> None:
+        async with proxy(server, a=hourly(1000)) as one:
+
+            def asked() -> asyncio.Task[Verdict]:
+                return asyncio.create_task(one.take(("a",), "x", "", 0.0))
+
+            for turns in (0, *range(8)):  # the first time opens the connections
+                client.client_pause(60_000, all=False)
+                asking = []
+                for _ in range(FLIGHTS):
+                    asking.append(asked())
+                    await asyncio.sleep(0.002)  # so that each is a call of its own
+                client.client_unpause()
+                time.sleep(0.02)  # it answers all, and nobody looks yet
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                asking.append(asked())
+                async with asyncio.timeout(PATIENT):
+                    assert all(verdict.allowed for verdict in await asyncio.gather(*asking))
 
     uvloop.run(scene())
 
