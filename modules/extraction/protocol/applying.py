@@ -5,6 +5,7 @@ Source: docs/extraction-protocol.md, *Replication*.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +14,7 @@ from psycopg import sql
 
 from modules.extraction.protocol.errors import StreamStopped
 from modules.extraction.protocol.reading import Change
-from modules.extraction.protocol.sides import Connection, Side, row
+from modules.extraction.protocol.sides import Connection, Side
 from modules.extraction.protocol.tables import Table
 
 # OFFSET 0 keeps the subquery a subquery: pulled up, the image would be cast once per column.
@@ -26,51 +27,47 @@ WITH given AS MATERIALIZED (
 _INSERT = "INSERT INTO {table} AS t ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM given"
 _UPDATE = "ON CONFLICT ({key}) DO UPDATE SET {sets}"
 # What is replaced and what now stands come out of the same statement, from PostgreSQL 18 on.
-_PUT = (
-    _GIVEN
-    + """, put AS (
-    """
-    + _INSERT
-    + """
-    """
-    + _UPDATE
-    + """
+_PUT = """, put AS (
+    {insert} {update}
     RETURNING WITH (OLD AS o, NEW AS n)
               o.{first} IS NULL AS is_new, {n1} AS n1, {n2} AS n2, {o1} AS o1, {o2} AS o2
-)
-SELECT count(*) FILTER (WHERE is_new), coalesce(sum(n1), 0) - coalesce(sum(o1), 0),
-       coalesce(sum(n2), 0) - coalesce(sum(o2), 0) FROM put
-"""
-)
+), done AS (
+    SELECT count(*) FILTER (WHERE is_new) AS n, coalesce(sum(n1), 0) - coalesce(sum(o1), 0) AS s1,
+           coalesce(sum(n2), 0) - coalesce(sum(o2), 0) AS s2 FROM put
+)"""
 # Before PostgreSQL 18: lock and sum what will be replaced, then replace it.
-_BEFORE = """, held AS MATERIALIZED (
+_HELD = """, held AS MATERIALIZED (
     SELECT t.* FROM {table} t JOIN given g ON {same} FOR UPDATE OF t
-)
-SELECT -count(*), -coalesce(sum({h1}), 0), -coalesce(sum({h2}), 0) FROM held h
-"""
+), done AS (
+    SELECT -count(*) AS n, -coalesce(sum({h1}), 0) AS s1, -coalesce(sum({h2}), 0) AS s2 FROM held h
+)"""
 _SUMMED = """, put AS (
     {statement} RETURNING {h1} AS n1, {h2} AS n2
-)
-SELECT {sign} count(*), {sign} coalesce(sum(n1), 0), {sign} coalesce(sum(n2), 0) FROM put
-"""
+), done AS (
+    SELECT {sign} count(*) AS n, {sign} coalesce(sum(n1), 0) AS s1,
+           {sign} coalesce(sum(n2), 0) AS s2 FROM put
+)"""
 _DELETE = "DELETE FROM {table} t USING given g WHERE {same}"
-_ADD = """
+_CLAIMED = """
 UPDATE {room}.sums SET
-    claimed_n = claimed_n + %s, claimed_1 = claimed_1 + %s, claimed_2 = claimed_2 + %s,
-    actual_n = actual_n + %s, actual_1 = actual_1 + %s, actual_2 = actual_2 + %s
-WHERE stream = %s AND tab = %s
+    claimed_n = claimed_n + %(n)s, claimed_1 = claimed_1 + %(s1)s, claimed_2 = claimed_2 + %(s2)s,
+    actual_n = actual_n + {n}, actual_1 = actual_1 + {s1}, actual_2 = actual_2 + {s2}
+{done} WHERE stream = {stream} AND tab = {tab}
 """
 # A unique value, or what an exclusion constraint guards, that another row has.
 TAKEN = (psycopg.errors.UniqueViolation, psycopg.errors.ExclusionViolation)
 # What a table says again however often it is asked: to a row, or to a structure that has changed.
-_REFUSALS = (
+REFUSALS = (
     psycopg.IntegrityError,
     psycopg.DataError,
     psycopg.errors.UndefinedColumn,
     psycopg.errors.DatatypeMismatch,
     psycopg.errors.CannotCoerce,
 )
-Sums = tuple[int, int, int]
+_NOTHING = {"n": 0, "s1": 0, "s2": 0}  # count and two sums of hashes
+Sums = tuple[object, ...]  # the same
+Claim = Mapping[str, object]  # n, s1, s2: what the origin says that a change does
+Statements = tuple[sql.Composed, ...]  # each takes images, and adds a claim and what it has done
 
 
 @dataclass(frozen=True)
@@ -82,73 +79,89 @@ class Applier:
     stream: str
     has_old: bool
 
-    def apply(self, connection: Connection, change: Change) -> None:
-        """Rows that go, then rows that come, then both sums. In the caller's transaction.
+    def send(self, connection: Connection, change: Change) -> None:
+        """Rows that go, then rows that come, and both sums; in the caller's transaction.
 
-        Raises StreamStopped when the table refuses them.
+        Reads nothing: in a pipeline that is no round trip. What the table refuses, ``apply`` says
+        better, or gets done.
         """
-        try:
-            done = self._apply(connection, change)
-        except _REFUSALS as error:
-            raise StreamStopped(self.stream, self.table.name, error) from error
-        actual = [sum(parts) for parts in zip(*done, strict=True)] or [0, 0, 0]
-        self.add(connection, (change.count, change.sum_1, change.sum_2), tuple(actual))
-
-    def add(
-        self, connection: Connection, claimed: tuple[object, ...], actual: tuple[object, ...]
-    ) -> None:
-        """Add to both sums of the stream."""
-        statement = sql.SQL(_ADD).format(room=sql.Identifier(self.side.room))
-        connection.execute(statement, [*claimed, *actual, self.stream, self.table.number])
-
-    def _apply(self, connection: Connection, change: Change) -> list[Sums]:
-        done: list[Sums] = []
-        if change.drops is not None:
-            done.append(self._run(connection, self._drop, change.drops))
+        claim = self._drop_all(connection, change)
         if change.puts is not None:
-            done.append(self._put_all(connection, change.puts))
-        return done
+            self._run(connection, self._put_all, change.puts, claim)
 
-    def _put_all(self, connection: Connection, images: str) -> Sums:
-        if not self.table.is_updatable:
-            return self._replace(connection, images)
-        if not self.table.has_other_keys:
-            return self._upsert(connection, images)
+    def apply(self, connection: Connection, change: Change) -> None:
+        """The same, one statement after the other. Raises StreamStopped when the table refuses."""
+        try:
+            claim = self._drop_all(connection, change)
+            if change.puts is not None:
+                self._put_surely(connection, change.puts, claim)
+        except REFUSALS as error:
+            raise StreamStopped(self.stream, self.table.name, error) from error
+
+    def add(self, connection: Connection, claimed: Sums, actual: Sums) -> None:
+        """Add to both sums of the stream."""
+        done = {name: sql.Literal(figure) for name, figure in zip(_NOTHING, actual, strict=True)}
+        claim = dict(zip(_NOTHING, claimed, strict=True))
+        connection.execute(self._claimed(sql.SQL(""), **done), claim)
+
+    def _drop_all(self, connection: Connection, change: Change) -> Claim:
+        """The claim that is left for what comes."""
+        claim = {"n": change.count, "s1": change.sum_1, "s2": change.sum_2}
+        if change.drops is None:
+            return claim
+        self._run(connection, (self._drop,), change.drops, claim)
+        return _NOTHING
+
+    def _put_surely(self, connection: Connection, images: str, claim: Claim) -> None:
+        if not (self.table.is_updatable and self.table.has_other_keys):
+            self._run(connection, self._put_all, images, claim)
+            return
         try:
             with connection.transaction():
-                return self._upsert(connection, images)
+                self._run(connection, self._put_all, images, claim)
         except TAKEN:
             # Folded into one batch, rows may have swapped a unique value in steps that the fold
             # has left out: no order of updates leads there.
-            return self._replace(connection, images)
+            self._run(connection, self._replace, images, claim)
 
-    def _upsert(self, connection: Connection, images: str) -> Sums:
+    def _run(
+        self, connection: Connection, statements: Statements, images: str, claim: Claim
+    ) -> None:
+        for statement in statements:
+            connection.execute(statement, {"images": images, **claim})
+            claim = _NOTHING
+
+    @cached_property
+    def _put_all(self) -> Statements:
+        if not self.table.is_updatable:
+            return self._replace
         if self.has_old:
-            return self._run(connection, self._put, images)
-        before = self._run(connection, self._held, images)
-        n, s1, s2 = self._run(connection, self._put_blind, images)
-        return n + before[0], s1 + before[1], s2 + before[2]
+            return (self._put,)
+        return self._held, self._put_blind
 
-    def _replace(self, connection: Connection, images: str) -> Sums:
-        gone = self._run(connection, self._drop, images)
-        n, s1, s2 = self._run(connection, self._insert, images)
-        return n + gone[0], s1 + gone[1], s2 + gone[2]
-
-    def _run(self, connection: Connection, statement: sql.Composed, images: str) -> Sums:
-        n, sum_1, sum_2 = row(connection, statement, {"images": images})
-        return n, sum_1, sum_2
+    @cached_property
+    def _replace(self) -> Statements:
+        return self._drop, self._insert
 
     @cached_property
     def _put(self) -> sql.Composed:
         n1, n2 = self.table.hashes("n")
         o1, o2 = self.table.hashes("o")
-        first = sql.Identifier(self.table.key[0].name)
-        return self._make(_PUT, n1=n1, n2=n2, o1=o1, o2=o2, first=first)
+        return self._make(
+            _PUT,
+            insert=self._format(_INSERT),
+            update=self._format(_UPDATE),
+            first=sql.Identifier(self.table.key[0].name),
+            n1=n1,
+            n2=n2,
+            o1=o1,
+            o2=o2,
+        )
 
     @cached_property
     def _held(self) -> sql.Composed:
         h1, h2 = self.table.hashes("h")
-        return self._make(_GIVEN + _BEFORE, h1=h1, h2=h2)
+        return self._make(_HELD, h1=h1, h2=h2)
 
     @cached_property
     def _put_blind(self) -> sql.Composed:
@@ -165,10 +178,24 @@ class Applier:
     def _summed(self, statement: str, *, sign: str) -> sql.Composed:
         h1, h2 = self.table.hashes("t")
         return self._make(
-            _GIVEN + _SUMMED, statement=self._make(statement), sign=sql.SQL(sign), h1=h1, h2=h2
+            _SUMMED, statement=self._format(statement), sign=sql.SQL(sign), h1=h1, h2=h2
         )
 
     def _make(self, text: str, **parts: sql.Composable) -> sql.Composed:
+        """The given images, what ``text`` does with them, and the sums of it."""
+        done = {name: sql.SQL(f"done.{name}") for name in _NOTHING}
+        return self._format(_GIVEN + text, **parts) + self._claimed(sql.SQL("FROM done"), **done)
+
+    def _claimed(self, done: sql.Composable, **actual: sql.Composable) -> sql.Composed:
+        return sql.SQL(_CLAIMED).format(
+            room=sql.Identifier(self.side.room),
+            done=done,
+            stream=sql.Literal(self.stream),
+            tab=sql.Literal(self.table.number),
+            **actual,
+        )
+
+    def _format(self, text: str, **parts: sql.Composable) -> sql.Composed:
         return sql.SQL(text).format(
             table=self.table.qualified,
             columns=self.table.names(self.table.written),

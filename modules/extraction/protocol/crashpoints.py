@@ -3,7 +3,7 @@
 ``FICUS_MOVE_CRASH_AT=cutover.fenced`` kills the process (``os._exit``) when it first gets there,
 ``cutover.fenced:3`` the third time, ``cutover.fenced:1:stop`` stops it (SIGSTOP) instead, and
 ``cutover.fenced:1:kill`` has it killed from outside (SIGKILL), as a drill does. With
-``apply.begun:1:kill@cutover.fenced`` counting begins at the second point.
+``apply.read:1:kill@cutover.fenced`` counting begins at the second point.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections.abc import Callable
 
 POINTS = (
     "apply.read",
-    "apply.begun",
     "apply.applied",
     "apply.committed",
     "backfill.copied",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from math import inf
@@ -17,7 +17,7 @@ from modules.extraction.protocol.errors import (
     StreamStopped,
     TimeIsUp,
 )
-from modules.extraction.protocol.streams import Stream
+from modules.extraction.protocol.streams import Applied, Stream
 
 IDLE = 100  # milliseconds: a controller that works lets no session of its own idle for as long
 SMALL = 500  # rows that may wait when the fence comes: some milliseconds of applying
@@ -70,21 +70,24 @@ def drained(stream: Stream, marker: int, *, until: float) -> Iterator[None]:
             stack.enter_context(stream.end.transaction())
         except psycopg.Error as error:
             raise NotDrained(stream.move.module, str(error).strip()) from error
-        drain(stream, marker, until=until, flushes=False)
+        _drain(stream.apply_within, stream, marker, until)
         yield
 
 
-def drain(stream: Stream, marker: int, *, until: float, flushes: bool = True) -> None:
-    """Apply up to and with ``marker``, before the monotonic time ``until``. ``flushes`` is that of
-    ``apply_once``.
+def drain(stream: Stream, marker: int, *, until: float) -> None:
+    """Apply up to and with ``marker``, before the monotonic time ``until``.
 
     Raises NotDrained, also when a side is away, and Diverged when the sums differ at the marker.
     """
+    _drain(stream.apply_once, stream, marker, until)
+
+
+def _drain(apply: Callable[[], Applied], stream: Stream, marker: int, until: float) -> None:
     module = stream.move.module
     try:
         while True:
             with suppress(StalePosition):
-                stream.apply_once(flushes=flushes)
+                apply()
             at, equal = stream.reached
             if at != marker:  # another applier may have been first
                 at, equal = stream.marker()

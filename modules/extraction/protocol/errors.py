@@ -28,6 +28,7 @@ from enum import StrEnum
 # itself uses none that begins with M.
 FENCED, MOVED, TRUNCATE_REFUSED = "MV001", "MV002", "MV003"
 DRY = "MV004"  # a dry transaction was about to be committed
+STALE = "MV005"  # another applier has applied this batch
 
 
 class Refusal(StrEnum):

@@ -18,19 +18,24 @@ from modules.extraction.protocol.sides import Connection
 # A commit that waits takes all before it to the disk, if its own transaction has written anything:
 # one that has only drawn an id does not wait.
 _WRITE = "pg_logical_emit_message(true, 'ficus', '')"
-_FLUSH = f"SELECT CASE WHEN pg_current_wal_flush_lsn() < %s::pg_lsn THEN {_WRITE} END"
+_WRITE_THROUGH = "pg_logical_emit_message(false, 'ficus', '', true)"  # from PostgreSQL 17 on
+_IF_BEHIND = "SELECT CASE WHEN pg_current_wal_flush_lsn() < %s::pg_lsn THEN {} END"
 
 
 @contextmanager
 def flushed(origin: Connection, written: str) -> Iterator[None]:
     """The block ends when all of the origin's write-ahead log before ``written`` is on disk.
 
-    Both at once: the origin writes while the block works. ``origin`` is in no transaction, and
-    commits synchronously. Raises ``psycopg.OperationalError`` when it is away.
+    From PostgreSQL 17 on both at once: the origin writes while the block works; before, it writes
+    first. ``origin`` is in no transaction, and commits synchronously. Raises
+    ``psycopg.OperationalError`` when it is away.
     """
+    writes_through = origin.info.server_version >= 170000
     with origin.pipeline() as pipeline:
-        origin.execute(_FLUSH, [written], prepare=True)
-        pipeline.sync()  # it is sent now, and waited for at the end of the block
+        write = _WRITE_THROUGH if writes_through else _WRITE
+        origin.execute(_IF_BEHIND.format(write), [written], prepare=True)
+        if not writes_through:
+            pipeline.sync()  # it is the commit that waits, and psycopg waits for that here
         yield
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from psycopg import sql
 
+from modules.extraction.protocol.errors import STALE
+
 HALF = 20  # the log changes its half every 2^20 rows
 STREAMS = ("forward", "reverse")
 
@@ -91,6 +93,19 @@ CREATE TABLE {room}.pace (
 );
 INSERT INTO {room}.pace DEFAULT VALUES;
 
+-- The position is compared and swapped, in the transaction that applies what lies between. Refused,
+-- nothing that was sent along with it is done.
+CREATE FUNCTION {room}.advance(of_stream text, from_position text, to_position text, of_rows bigint)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE {room}.stream SET position = to_position, applied = applied + of_rows,
+           changed_at = clock_timestamp()
+     WHERE name = of_stream AND position = from_position;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION '%: no longer at %', of_stream, from_position USING ERRCODE = {stale};
+    END IF;
+END $$;
+
 -- At a fence's marker: bring the sequences, compare, and keep the outcome. Sums of tables that were
 -- never copied are equal, too: nothing was sent, and nothing was done.
 CREATE FUNCTION {room}.reach(of_stream text, of_marker bigint, known json) RETURNS boolean
@@ -121,4 +136,4 @@ $$;
 
 def tables(room: str) -> sql.Composed:
     """The DDL of the protocol's tables in the schema ``room``."""
-    return sql.SQL(TABLES).format(room=sql.Identifier(room))
+    return sql.SQL(TABLES).format(room=sql.Identifier(room), stale=sql.Literal(STALE))

@@ -189,3 +189,29 @@ def row(
     if found is None:
         raise psycopg.DataError("a statement that always has a row had none")
     return found
+
+
+@contextmanager
+def together(connection: Connection) -> Iterator[None]:
+    """What the block executes goes to the server at once: one round trip. Its answers may be read
+    afterwards. Raises the first refusal; nothing behind it is done.
+    """
+    first: psycopg.Error | None = None
+    try:
+        # No sync() in it: that does not send more than a socket's buffer holds, and waits for good.
+        with connection.pipeline():
+            try:
+                yield
+            except psycopg.Error as error:
+                first = error
+    except psycopg.Error as error:
+        raise first or _cause(error) from None
+    if first is not None:
+        raise first
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What was refused first: each statement behind it says only that it was not done."""
+    while isinstance(error, psycopg.errors.PipelineAborted) and error.__context__ is not None:
+        error = error.__context__
+    return error

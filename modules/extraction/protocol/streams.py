@@ -7,22 +7,30 @@ applier that was stopped and goes on later does nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 
-from modules.extraction.protocol.applying import Applier
+from modules.extraction.protocol.applying import REFUSALS, Applier
 from modules.extraction.protocol.crashpoints import crash_point
 from modules.extraction.protocol.digests import read_sums
-from modules.extraction.protocol.errors import NotInstalled, StalePosition
+from modules.extraction.protocol.errors import STALE, NotInstalled, StalePosition
 from modules.extraction.protocol.flushing import flushed
 from modules.extraction.protocol.positions import Position
-from modules.extraction.protocol.reading import Batch, Copied, count_waiting, read_batch
-from modules.extraction.protocol.sides import Connection, Direction, Move, connect, row
+from modules.extraction.protocol.reading import (
+    Batch,
+    Change,
+    Copied,
+    count_waiting,
+    read_batch,
+)
+from modules.extraction.protocol.sides import Connection, Direction, Move, connect, together
 from modules.extraction.protocol.tables import Table, read_tables
 from modules.extraction.protocol.wholeness import check_same_life
 
@@ -33,12 +41,11 @@ SELECT s.position, (SELECT array_agg(tab) FROM {here}.backfill WHERE state = 'do
 FROM {here}.stream s LEFT JOIN {here}.backfill b ON b.state = 'copying' AND s.name = 'forward'
 WHERE s.name = %s
 """
-_SWAP = """
-UPDATE {here}.stream SET position = %s, applied = applied + %s, changed_at = clock_timestamp()
-WHERE name = %s AND position = %s
-"""
+_ADVANCE = "SELECT {here}.advance(%s, %s, %s, %s)"
 _REACH = "SELECT {here}.reach(%s, %s, %s::json)"
 _MARKS = "SELECT marker, marker_equal FROM {here}.stream WHERE name = %s"
+# Says, when a marker is in the batch, whether the sums are equal there.
+Reached = psycopg.Cursor[tuple[Any, ...]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,27 +130,37 @@ class Stream:
             }
         return self._appliers
 
-    def apply_once(self, *, limit: int = BATCH_ROWS, flushes: bool = True) -> Applied:
+    def apply_once(self, *, limit: int = BATCH_ROWS) -> Applied:
         """Read one batch and apply it. Raises StalePosition when another applier did, and
         StreamStopped when a table of the end refuses it.
-
-        ``flushes`` is False in a transaction that the caller commits only after a commit at the
-        origin which waits for the disk.
         """
+        batch, copied = self._read(limit)
+        if _moves(batch):
+            with self.end.transaction(), flushed(self.origin, batch.written):
+                self.apply(batch)
+            crash_point("apply.committed")
+        return self._applied(batch, copied)
+
+    def apply_within(self) -> Applied:
+        """The same in a transaction of the caller's at the end, which is committed only after a
+        commit at the origin that waits for the disk. After StalePosition it can go on.
+        """
+        batch, copied = self._read(BATCH_ROWS)
+        if _moves(batch):
+            self.apply(batch)
+        return self._applied(batch, copied)
+
+    def _read(self, limit: int) -> tuple[Batch, Copied]:
         # What was left last time is true still, or the swap of the position will refuse it.
         position, copied = self._left or self.standing()
         self._left = None
         batch = read_batch(self.origin, self.origin_side, position, copied, limit=limit)
         crash_point("apply.read")
-        # Even with no rows: what was cut into pieces may have ended with the last one.
-        moves = batch.rows > 0 or position.upto is not None
-        if moves:
-            on_disk = flushed(self.origin, batch.written) if flushes else nullcontext()
-            with self.end.transaction(), on_disk:
-                self.apply(batch)
-            crash_point("apply.committed")
-        self._left = (batch.after if moves else position), copied
-        lag = 0 if batch.is_complete and position.upto is None else self.lag()
+        return batch, copied
+
+    def _applied(self, batch: Batch, copied: Copied) -> Applied:
+        self._left = (batch.after if _moves(batch) else batch.before), copied
+        lag = 0 if batch.is_complete and batch.before.upto is None else self.lag()
         return Applied(batch.rows, lag, str(batch.after), batch.marker)
 
     def lag(self, *, limit: int = 1_000_000) -> int:
@@ -173,19 +190,44 @@ class Stream:
                 pass  # the origin's transaction had to end first
 
     def apply(self, batch: Batch) -> None:
-        """Swap the position and bring the rows, in the caller's transaction at the end."""
-        swapped = self.end.execute(
-            self._sql(_SWAP), [str(batch.after), batch.rows, self.direction, str(batch.before)]
-        )
-        if swapped.rowcount != 1:
-            raise StalePosition(f"{self.direction}: no longer at {batch.before}")
-        crash_point("apply.begun")
-        for change in batch.changes:
-            self.appliers[change.tab].apply(self.end, change)
-        if batch.marker is not None:
-            found = [self.direction, batch.marker, batch.sequences]
-            self.reached = batch.marker, bool(row(self.end, self._sql(_REACH), found)[0])
+        """Swap the position and bring the rows, in the caller's transaction at the end.
+
+        It all goes there together, one round trip however many tables have changed. Raises
+        StalePosition, and StreamStopped.
+        """
+        try:
+            reached = self._send_together(batch)
+        except REFUSALS:
+            reached = self._send(batch, Applier.apply)
+        if reached is not None:
+            (equal,) = reached.fetchone() or (False,)
+            self.reached = batch.marker, bool(equal)
         crash_point("apply.applied")
+
+    def _send_together(self, batch: Batch) -> Reached:
+        end = self.end
+        try:
+            with together(end):
+                end.execute("SAVEPOINT batch")
+                reached = self._send(batch, Applier.send)
+                end.execute("RELEASE batch")
+        except psycopg.Error as error:
+            if end.info.transaction_status == TransactionStatus.INERROR:
+                end.execute("ROLLBACK TO batch")
+            if error.sqlstate == STALE:
+                raise StalePosition(f"{self.direction}: no longer at {batch.before}") from error
+            raise
+        return reached
+
+    def _send(self, batch: Batch, bring: Callable[[Applier, Connection, Change], None]) -> Reached:
+        end, name = self.end, self.direction
+        positions = [str(batch.before), str(batch.after)]
+        end.execute(self._sql(_ADVANCE), [name, *positions, batch.rows])
+        for change in batch.changes:
+            bring(self.appliers[change.tab], end, change)
+        if batch.marker is None:
+            return None
+        return end.execute(self._sql(_REACH), [name, batch.marker, batch.sequences])
 
     def marker(self) -> tuple[int | None, bool]:
         """The last fence's marker that was applied here, and whether the sums were equal then."""
@@ -230,3 +272,8 @@ class Stream:
 
     def _sql(self, text: str) -> sql.Composed:
         return sql.SQL(text).format(here=sql.Identifier(self.end_side.room))
+
+
+def _moves(batch: Batch) -> bool:
+    # Even with no rows: what was cut into pieces may have ended with the last one.
+    return batch.rows > 0 or batch.before.upto is not None

@@ -4,6 +4,7 @@ shows so with the fault planted.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import psycopg
@@ -30,6 +31,13 @@ BY_NUMBER = """
 CREATE OR REPLACE FUNCTION till_move.unseen(base pg_snapshot) RETURNS SETOF till_move.log
 LANGUAGE sql STABLE AS $$ SELECT * FROM till_move.log WHERE id > coalesce(
     (SELECT max(id) FROM till_move.log WHERE pg_visible_in_snapshot(xid, base)), 0) $$
+"""
+UNGUARDED = """
+CREATE OR REPLACE FUNCTION till_move.advance(
+    of_stream text, from_position text, to_position text, of_rows bigint
+) RETURNS void LANGUAGE sql AS $$
+    UPDATE till_move.stream SET position = $3 WHERE name = $1 AND position = $2
+$$
 """
 planted = pytest.mark.parametrize("faulty", [False, True], ids=["", "planted"])
 
@@ -117,7 +125,8 @@ def test_without_the_way_out_a_swap_would_stop_the_stream(
 ) -> None:
     """No order of updates leads there: the plain upsert fails each time."""
     pair.copy()
-    monkeypatch.setattr(Applier, "_put_all", Applier._upsert)
+    plainly = lambda one, session, images, claim: one._run(session, one._put_all, images, claim)  # noqa: E731
+    monkeypatch.setattr(Applier, "_put_surely", plainly)
     pair.source.execute(SWAPS["swap"])
     with pytest.raises(StreamStopped, match="duplicate key"):
         pair.sync()
@@ -207,6 +216,32 @@ def test_a_second_applier_is_refused(pair: Pair) -> None:
 
 
 @planted
+def test_who_comes_late_does_not_turn_sequences_back(pair: Pair, faulty: bool) -> None:
+    """An applier that was stopped with a fence's batch goes on when the new side has drawn numbers
+    already. All of a batch is sent at once: what comes behind a position that is refused, and above
+    all ``setval``, which no rollback takes back, must not be done.
+    """
+    pair.copy()
+    pair.source.execute("INSERT INTO till.entry (account_id, amount, body) VALUES (1, 2, '{}')")
+    pair.source.execute("SELECT till_move.fence('1 hour')")
+    with (
+        Stream(pair.move, Direction.FORWARD) as one,
+        Stream(pair.move, Direction.FORWARD) as other,
+    ):
+        position, copied = other.standing()
+        batch = reading.read_batch(other.origin, other.origin_side, position, copied, limit=None)
+        one.apply_once()
+        assert one.reached == (batch.marker, True)
+        drawn = [_draws(pair) for _ in range(3)]
+        if faulty:
+            pair.target.execute(UNGUARDED)
+        stale = nullcontext() if faulty else pytest.raises(StalePosition)
+        with stale, other.end.transaction():
+            other.apply(batch)
+    assert (_draws(pair) in drawn) is faulty
+
+
+@planted
 def test_a_chunk_that_came_meanwhile_is_not_overlooked(pair: Pair, faulty: bool) -> None:
     """In a quiet database two snapshots are the same text: an applier that looked before a chunk
     was copied would skip a change of that chunk's rows. The position's turn tells them apart.
@@ -233,3 +268,9 @@ def test_a_chunk_that_came_meanwhile_is_not_overlooked(pair: Pair, faulty: bool)
         backfill.run(seconds=20)
     pair.sync()
     assert pair.same() is not faulty
+
+
+def _draws(pair: Pair) -> int:
+    """The service's next number of an entry."""
+    (number,) = pair.target.execute("SELECT nextval('till.entry_id_seq')").fetchone() or (0,)
+    return int(number)
