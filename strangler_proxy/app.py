@@ -24,7 +24,6 @@ from strangler_proxy.entrance import Entrance
 from strangler_proxy.errors import Refusal
 from strangler_proxy.exchange.holding import Holds
 from strangler_proxy.exchange.way import Way, ways_of
-from strangler_proxy.limits.in_redis import SharedLimiter
 from strangler_proxy.limits.local import Limiter
 from strangler_proxy.metrics import Event, Metrics
 from strangler_proxy.mirror.copying import Mirrors
@@ -41,6 +40,7 @@ from strangler_proxy.wire.tls import server_context
 
 if TYPE_CHECKING:
     from strangler_proxy.exchange.exchange import Exchange
+    from strangler_proxy.limits.in_redis import SharedLimiter
 
 TICK = 0.05  # seconds: how late a deadline may be noticed
 SLOW_TICKS = 10  # for clients' patience and idle connections

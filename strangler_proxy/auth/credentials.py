@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from strangler_proxy import config
 from strangler_proxy.auth.authenticator import Authenticator
 from strangler_proxy.auth.keys import KeySource
 from strangler_proxy.decision import Identify, Request
-from strangler_proxy.limits.in_redis import SharedLimiter
 from strangler_proxy.limits.local import Limiter
 from strangler_proxy.metrics import Event, Metrics
+
+if TYPE_CHECKING:
+    from strangler_proxy.limits.in_redis import SharedLimiter
 
 REPLACED_AFTER = 5.0  # seconds in which requests of the table before may still use what it had
 
@@ -110,6 +113,8 @@ class SharedLimits:
             return self._limiter
         if settings is None:
             return None
+        from strangler_proxy.limits.in_redis import SharedLimiter  # redis: for who uses it
+
         count = self._metrics.count
         return SharedLimiter(local, settings, on_failed=lambda: count(Event.SHARED_LIMITS_FAILED))
 

@@ -59,3 +59,16 @@ def test_a_module_that_cannot_be_imported_is_named() -> None:
     assert "strangler_proxy.no_such_module: ModuleNotFoundError" in import_each(
         ["strangler_proxy.errors", "strangler_proxy.no_such_module"]
     )
+
+
+def test_a_front_door_without_shared_limits_has_no_redis_in_memory() -> None:
+    """6 MB and a sixth of its start."""
+    shown = "import sys, strangler_proxy.app; print('redis' in sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", shown],
+        cwd=PACKAGE.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.split() == ["False"]

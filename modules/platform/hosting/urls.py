@@ -19,6 +19,7 @@ Address = URLPattern | URLResolver
 
 def host_urls(modules: Sequence[str]) -> list[Address]:
     """All addresses of a host that composes ``modules``."""
+    admin.autodiscover()
     return [
         path("livez", livez),
         path("readyz", readyz),

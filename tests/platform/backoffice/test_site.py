@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -79,3 +82,31 @@ def test_a_refusal_says_who_and_why(log_in: LogIn) -> None:
     text = answer.content.decode()
     assert "op@shop.test has no permission for /admin/inventory/stock/" in text
     assert "payment-viewer" in text
+
+
+FOUND = """
+import sys
+import django
+from django.core import checks
+
+def found():
+    return "modules.payment.admin" in sys.modules
+
+django.setup()
+import shop.celery
+print(found())
+checks.run_checks(tags=["admin"])
+print(found())
+"""
+
+
+def test_pages_are_found_by_addresses_and_checks_alone() -> None:
+    """A worker starts without them; ``manage.py check`` looks at them, though it has no address."""
+    ran = subprocess.run(
+        [sys.executable, "-c", FOUND],
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "shop.settings.test"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.split() == ["False", "True"]

@@ -36,7 +36,7 @@ def settings(host: Host, modules: Sequence[str]) -> dict[str, Any]:
             "modules.platform.backoffice.apps.BackofficeConfig",
             "unfold.apps.BasicAppConfig",  # the site is ours: modules.platform.backoffice.site
             "unfold.contrib.filters",
-            "django.contrib.admin",
+            "modules.platform.backoffice.apps.PagesConfig",  # django.contrib.admin
             "django.contrib.auth",
             "django.contrib.contenttypes",
             "django.contrib.sessions",
