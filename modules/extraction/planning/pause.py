@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from modules.extraction.planning.plans import Data
 
-# Fence, read of the last changes, their commit on the other side, commit point, grant: two round
-# trips each, and each commit waits for a disk once.
-TRIPS = 10
+# The last changes read, and brought in a transaction; the commit point; the grant. The disk is
+# waited for by the commit point and by the commit behind it (docs/extraction-protocol.md,
+# *Networks*).
+TRIPS = 6
 COMMIT = 0.001  # seconds to bring a commit to a disk that is not a bad one
-COMMITS = 3
+COMMITS = 2
 CYCLE = 0.02  # seconds between two looks of the applier: what was written since is still to come
 APPLIED = 20_000.0  # rows a second that one applier brings across, on the safe side
 # The fence waits so long for transactions under way, then lets go and tries again.

@@ -196,15 +196,17 @@ class Stream:
         StalePosition, and StreamStopped.
         """
         try:
-            reached = self._send_together(batch)
-        except REFUSALS:
-            reached = self._send(batch, Applier.apply)
+            reached = self._bring(batch)
+        except psycopg.Error as error:
+            if error.sqlstate == STALE:
+                raise StalePosition(f"{self.direction}: no longer at {batch.before}") from error
+            raise
         if reached is not None:
             (equal,) = reached.fetchone() or (False,)
             self.reached = batch.marker, bool(equal)
         crash_point("apply.applied")
 
-    def _send_together(self, batch: Batch) -> Reached:
+    def _bring(self, batch: Batch) -> Reached:
         end = self.end
         try:
             with together(end):
@@ -214,9 +216,9 @@ class Stream:
         except psycopg.Error as error:
             if end.info.transaction_status == TransactionStatus.INERROR:
                 end.execute("ROLLBACK TO batch")
-            if error.sqlstate == STALE:
-                raise StalePosition(f"{self.direction}: no longer at {batch.before}") from error
-            raise
+            if not isinstance(error, REFUSALS):
+                raise
+            return self._send(batch, Applier.apply)
         return reached
 
     def _send(self, batch: Batch, bring: Callable[[Applier, Connection, Change], None]) -> Reached:
