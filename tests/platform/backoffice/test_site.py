@@ -84,13 +84,13 @@ def test_a_refusal_says_who_and_why(log_in: LogIn) -> None:
     assert "payment-viewer" in text
 
 
-FOUND = """
+FOUND = f"""
 import sys
 import django
 from django.core import checks
 
 def found():
-    return "modules.payment.admin" in sys.modules
+    return "modules.{EXAMPLE}.admin" in sys.modules
 
 django.setup()
 import shop.celery
