@@ -98,7 +98,7 @@ def test_who_asks_as_all_calls_end_is_answered(client: redis.Redis, server: str)
                 return asyncio.create_task(one.take(("a",), "x", "", 0.0))
 
             for turns in (0, *range(8)):  # the first time opens the connections
-                client.client_pause(60_000, all=False)
+                client.client_pause(10_000, all=False)  # of what writes, and so of all calls
                 asking = []
                 for _ in range(FLIGHTS):
                     asking.append(asked())
