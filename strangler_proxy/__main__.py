@@ -7,7 +7,6 @@ loses something and ``--strict`` was given.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import ipaddress
 import json
 import logging
@@ -15,10 +14,12 @@ import re
 import sys
 import time
 from pathlib import Path
-
-import structlog
+from typing import TYPE_CHECKING
 
 from strangler_proxy.errors import ProxyError, TableRefused
+
+if TYPE_CHECKING:
+    from strangler_proxy.table import Table
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -138,6 +139,12 @@ def _look(options: argparse.Namespace) -> int:
         from strangler_proxy.render import render_command
 
         return render_command(table.document, options.render, options.out, strict=options.strict)
+    return _explain(options, table)
+
+
+def _explain(options: argparse.Namespace, table: Table) -> int:
+    import asyncio  # not for those who only check
+
     from strangler_proxy.auth.credentials import offline_identify
     from strangler_proxy.explain import explain, plain_request
 
@@ -170,6 +177,4 @@ def _serve(path: Path, state: str | None) -> int:
 
 
 if __name__ == "__main__":
-    # What is said goes to stderr: stdout is the access log, or the answer to a question.
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     sys.exit(main())

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from strangler_proxy import config, hanging_up
 from strangler_proxy.access_log.log import AccessLog
 from strangler_proxy.auth.credentials import Credentials, SharedLimits
-from strangler_proxy.auth.keys import KeySource
 from strangler_proxy.cache import Cache
 from strangler_proxy.decision import Identify
 from strangler_proxy.entrance import Entrance
@@ -39,6 +38,7 @@ from strangler_proxy.wire.heads import RequestHead
 from strangler_proxy.wire.tls import server_context
 
 if TYPE_CHECKING:
+    from strangler_proxy.auth.keys import KeySource
     from strangler_proxy.exchange.exchange import Exchange
     from strangler_proxy.limits.in_redis import SharedLimiter
 

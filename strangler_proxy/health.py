@@ -16,11 +16,10 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 
-import httpx
-
 from strangler_proxy.balance import Balancer, Member
 from strangler_proxy.config import Health, UpstreamTls
 from strangler_proxy.discovery.polling import JITTER, Clock
+from strangler_proxy.http_client import httpx
 from strangler_proxy.wire.tls import client_context
 
 log = logging.getLogger(__name__)
@@ -85,6 +84,7 @@ class Checker:
         async with self._client(member.address) as client:
             while True:
                 reason = await self._check(client, member.address)
+                _end_if_cancelled()
                 contrary = self._judge(member, reason, contrary)
                 pause = self._health.interval_seconds
                 await asyncio.sleep(pause * self._rng.uniform(1 - JITTER, 1 + JITTER))
@@ -154,3 +154,10 @@ class Checker:
             trust_env=False,
             headers=headers,
         )
+
+
+def _end_if_cancelled() -> None:
+    """An error that comes in the same moment takes the cancellation's place (anyio's groups)."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

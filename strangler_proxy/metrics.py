@@ -1,7 +1,7 @@
 """Counts what the front door does: plain lists while it serves, a mergeable snapshot when asked.
 
-Each worker process keeps its own ``Metrics``. Nothing of prometheus_client is touched by a
-request; ``control/exposition.py`` turns the merged snapshots of all workers into its text format.
+Each worker process keeps its own ``Metrics``. No request makes text for Prometheus:
+``control/exposition.py`` turns the merged snapshots of all workers into it.
 """
 
 from __future__ import annotations

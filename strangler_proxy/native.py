@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-from hashlib import blake2b
-from importlib.abc import MetaPathFinder
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -25,6 +23,8 @@ LIBRARY = f"{GROUP}__mypyc"  # holds the code; the modules beside it only lead t
 
 def fingerprint(package: Path = PACKAGE) -> str:
     """Of the sources and of what a build of them runs on: 24 hex digits."""
+    from hashlib import blake2b  # not for those who have no build
+
     digest = blake2b(SUFFIX.encode(), digest_size=12)
     for source in sorted(package.rglob("*.py")):
         content = source.read_bytes()
@@ -41,8 +41,11 @@ def fresh_build(package: Path = PACKAGE, home: Path = HOME) -> Path | None:
     return build if build.is_dir() else None
 
 
-class CompiledModules(MetaPathFinder):
-    """Finds the modules that a build holds; for all others the usual finders are asked."""
+class CompiledModules:
+    """Finds the modules that a build holds; for all others the usual finders are asked.
+
+    A ``MetaPathFinder``, but not by name: ``importlib.abc`` would load a dozen modules.
+    """
 
     def __init__(self, build: Path) -> None:
         self._files = {

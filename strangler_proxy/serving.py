@@ -7,18 +7,18 @@ import logging
 import signal
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from strangler_proxy.config import Document
-from strangler_proxy.control.listener import AdminListener
 from strangler_proxy.document.last_good import LastGood
 from strangler_proxy.errors import ProxyError
 from strangler_proxy.exchange.way import ways_of
 from strangler_proxy.table import Table, compile_table, load_table_file
 from strangler_proxy.wire.handover import listening_at
-from strangler_proxy.workers.alone import Alone
 from strangler_proxy.workers.crew import Crew
-from strangler_proxy.workers.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from strangler_proxy.control.listener import AdminListener
 
 log = logging.getLogger("strangler_proxy")
 LOOK = 1.0  # seconds between two looks at the file
@@ -48,12 +48,13 @@ class Serving:
             load=lambda: load_table_file(path).document,
             save=self._last_good.save,
         )
+        self._company = _company(self._crew)
+        self._admin = _admin(self._crew)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Serve until told to stop. Raises OSError, WorkerFailed and AdminUnavailable."""
-        alone = self._document.workers == 1
-        company: Company = Alone(self._crew) if alone else Supervisor(self._crew)
+        company = self._company
         succeeds = any(listening_at(one.address) for one in self._document.listen)
         await company.start()
         try:
@@ -63,7 +64,7 @@ class Serving:
 
     async def _serve(self, company: Company, *, succeeds: bool) -> None:
         document = self._document
-        admin = AdminListener(document.admin, self._crew) if document.admin else None
+        admin = self._admin
         if admin is not None:
             await admin.start(succeeds=succeeds)
         self._last_good.save(document)
@@ -112,6 +113,26 @@ class Serving:
             log.error("%s\nrevision %d stays in force", error, in_force)
         else:
             log.info("revision %d is in force", revision)
+
+
+def _company(crew: Crew) -> Company:
+    # A supervisor serves nobody: it has no need of the data path.
+    if crew.document().workers > 1:
+        from strangler_proxy.workers.supervisor import Supervisor
+
+        return Supervisor(crew)
+    from strangler_proxy.workers.alone import Alone
+
+    return Alone(crew)
+
+
+def _admin(crew: Crew) -> AdminListener | None:
+    rules = crew.document().admin
+    if rules is None:
+        return None
+    from strangler_proxy.control.listener import AdminListener  # a web server: for who uses it
+
+    return AdminListener(rules, crew)
 
 
 def _check(document: Document) -> None:

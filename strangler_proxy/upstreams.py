@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from strangler_proxy import config
 from strangler_proxy.balance import Balancer
 from strangler_proxy.discovery.polling import Source
 from strangler_proxy.discovery.registrations import Registrations
 from strangler_proxy.discovery.sources import source_for
-from strangler_proxy.health import Checker
 from strangler_proxy.member import Member
 from strangler_proxy.metrics import Event, Metrics
 from strangler_proxy.upstream import Upstream
+
+if TYPE_CHECKING:
+    from strangler_proxy.health import Checker
 
 RETIRED_SECONDS = 5.0  # in which requests of the table before may still begin at its upstreams
 
@@ -140,6 +142,8 @@ class Upstreams:
     def _start_tasks(self, running: Running) -> None:
         upstream, rules = running.upstream, running.rules
         if rules.health is not None:
+            from strangler_proxy.health import Checker  # httpx: for who uses it
+
             running.checker = Checker(
                 upstream.balancer,
                 rules.health,

@@ -17,8 +17,10 @@ from pathlib import Path
 import pytest
 
 from modules.platform.databases import embedded
+from tests import memory, template
 
 _home: Path | None = None
+_server_stays = False  # PostgreSQL is somebody else's
 
 
 def _keep_byte_code() -> None:
@@ -28,24 +30,28 @@ def _keep_byte_code() -> None:
 
 
 def _start() -> None:
-    global _home
+    global _home, _server_stays
     if "PYTEST_XDIST_WORKER" in os.environ:
         return
     _keep_byte_code()
     # By default SIGTERM ends Python without a word, and the servers would stay.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _home = Path(tempfile.mkdtemp(prefix="ficus-test-"))
+    _home = Path(tempfile.mkdtemp(prefix="ficus-test-", dir=memory.directory()))
     _home.chmod(0o755)  # as root PostgreSQL runs under a user of its own, which must get there
     os.environ["FICUS_HOME"] = str(_home)
-    if not os.environ.get("DATABASE_URL"):
+    _server_stays = bool(os.environ.get("DATABASE_URL"))
+    if not _server_stays:
         os.environ["DATABASE_URL"] = embedded.ensure_postgres(_home, durable=False).url
     if not os.environ.get("REDIS_URL"):
-        os.environ["REDIS_URL"] = embedded.ensure_redis(_home).url
+        os.environ["REDIS_URL"] = embedded.ensure_redis(_home, durable=False).url
+    template.announce()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave nothing behind."""
     if _home is not None:
+        if _server_stays:
+            template.forget()
         embedded.stop_postgres(_home)
         embedded.stop_redis(_home)
         shutil.rmtree(_home, ignore_errors=True)

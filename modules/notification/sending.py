@@ -1,8 +1,10 @@
 """The second phase: queued messages are claimed, sent outside any transaction, and marked.
 
-A sender that dies between sending and marking leaves its messages claimed; when the lease ends
-another sends them again. So at most BATCH mails per dead sender can go out twice, and a double
-has the same Message-ID (or webhook-id, or Idempotency-Key), by which receivers know it.
+Several are claimed at once; each is marked as soon as it has gone out, before the next one goes. A
+sender that dies leaves the rest of them claimed, and when the lease ends another sends those. So
+at most one message per dead sender can go out twice: the one it was at. No more can be had of
+SMTP, for nobody can ask a server whether it took a mail. The double has the same Message-ID (or
+webhook-id, or Idempotency-Key), by which receivers know it.
 A sender that lives, but is refused because the module is being moved, hands its marks on instead.
 """
 
@@ -33,7 +35,7 @@ from modules.platform.contracts import Fenced, Moved
 
 log = structlog.get_logger(__name__)
 
-BATCH = 10  # messages claimed at once: as many can go out twice when a sender dies
+BATCH = 10  # messages claimed at once: so many wait for the lease's end when a sender dies
 BUDGET = 5.0  # seconds of claiming per task; then the worker's other tasks have their turn
 BATCH_LIMIT = 60.0  # seconds for one batch; what is left goes back, well inside the lease
 
@@ -86,9 +88,16 @@ class Sender:
             return 0
         unwanted = preferences.unwanted([(each.recipient, each.owner) for each in claimed])
         told = refunds.told(claimed)
-        settled = [self._send_one(each, unwanted, told) for each in claimed]
-        self._settle(settled)
-        return sum(each.state is MessageState.SENT for each in settled)
+        sent = 0
+        unmarked: list[Settled] = []
+        for each in claimed:
+            unmarked.append(self._send_one(each, unwanted, told))
+            # A commit for each that went out; those that did not can wait for the next of these.
+            if unmarked[-1].state is MessageState.SENT:
+                self._settle(unmarked)
+                sent, unmarked = sent + 1, []
+        self._settle(unmarked)
+        return sent
 
     def _send_one(
         self, message: Claimed, unwanted: set[tuple[str, str]], told: Mapping[UUID, int]
@@ -139,6 +148,8 @@ class Sender:
                 return _settled(message, MessageState.RETRYING, later, outcome.reason, uncounted=1)
 
     def _settle(self, settled: Sequence[Settled]) -> None:
+        if not settled:
+            return
         try:
             written = claims.settle(self._mine, settled)
         except (Fenced, Moved) as error:

@@ -8,13 +8,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from strangler_proxy import config
-from strangler_proxy.auth.authenticator import Authenticator
-from strangler_proxy.auth.keys import KeySource
 from strangler_proxy.decision import Identify, Request
 from strangler_proxy.limits.local import Limiter
 from strangler_proxy.metrics import Event, Metrics
 
 if TYPE_CHECKING:
+    from strangler_proxy.auth.keys import KeySource
     from strangler_proxy.limits.in_redis import SharedLimiter
 
 REPLACED_AFTER = 5.0  # seconds in which requests of the table before may still use what it had
@@ -62,6 +61,10 @@ class Credentials:
             self._stop()
             self._keys, self._identify = None, nobody
         else:
+            # Here, because PyJWT and cryptography are 10 MB: for who uses them.
+            from strangler_proxy.auth.authenticator import Authenticator
+            from strangler_proxy.auth.keys import KeySource
+
             if before is None or before.keys != settings.keys or self._keys is None:
                 keys = KeySource(
                     settings.keys,
@@ -92,6 +95,9 @@ async def offline_identify(settings: config.Authentication | None) -> Identify:
     """To look at a table without serving: the keys are read once. Raises TableRefused."""
     if settings is None:
         return nobody
+    from strangler_proxy.auth.authenticator import Authenticator
+    from strangler_proxy.auth.keys import KeySource
+
     keys = KeySource(settings.keys)
     await keys.read()
     await keys.close()

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
-import httpx
 import jwt
-import structlog
 
 from strangler_proxy.config import Keys
 from strangler_proxy.errors import Finding, KeysUnavailable, TableRefused
 
-log = structlog.get_logger(__name__)
+if TYPE_CHECKING:
+    import httpx
+
+log = logging.getLogger(__name__)
 
 PAUSE = 3.0  # seconds between two readings: tokens with made-up kids must not become a flood there
 TIMEOUT = 5.0  # seconds for one reading
@@ -133,6 +136,8 @@ class KeySource:
         """Where the keys come from, without credentials."""
         if self._settings.url is None:
             return str(self._settings.file)
+        from strangler_proxy.http_client import httpx
+
         return str(httpx.URL(self._settings.url).copy_with(username=None, password=None))
 
     @property
@@ -193,10 +198,11 @@ class KeySource:
 
     def _accept(self, keys: KeySet) -> None:
         if self._failures:
-            log.info("keys.read_again", source=self.source, failures=self._failures)
+            log.info("keys: %s is read again after %d failures", self.source, self._failures)
         self._read_at, self._failures, self._error = self._clock(), 0, ""
         if keys != self.keys:
-            log.info("keys.changed", source=self.source, kids=sorted(keys), old=sorted(self.keys))
+            told = (self.source, sorted(keys), sorted(self.keys))
+            log.info("keys: %s publishes %s now, %s before", *told)
             self.keys = keys
 
     def _failed(self, error: Exception) -> None:
@@ -205,9 +211,8 @@ class KeySource:
         self._failures += 1
         self._on_failed()
         if self._failures == 1:
-            log.warning(
-                "keys.unavailable", source=self.source, error=self._error, kept=len(self.keys)
-            )
+            told = (self.source, self._error, len(self.keys))
+            log.warning("keys: %s cannot be read: %s; %d known ones stay", *told)
 
     async def _rest(self) -> None:
         pause = self._settings.refresh_seconds * self._random.uniform(0.9, 1.0)
@@ -229,6 +234,8 @@ class KeySource:
             return await self._download(str(self._settings.url))
 
     async def _download(self, url: str) -> bytes:
+        from strangler_proxy.http_client import httpx
+
         client = self._client or self._own_client
         if client is None:
             client = self._own_client = httpx.AsyncClient(timeout=TIMEOUT)
@@ -254,6 +261,8 @@ def _check(settings: Keys) -> None:
 
 
 def _fault(url: str) -> str:
+    from strangler_proxy.http_client import httpx
+
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:

@@ -8,30 +8,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import accumulate
-
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
-from prometheus_client.utils import floatToGoString
 
 from strangler_proxy.config import Document, Phase
+from strangler_proxy.control.family import Family
 from strangler_proxy.control.fleet import MemberSnapshot, WorkerSnapshot
 from strangler_proxy.control.views import BREAKERS, merge_upstreams
 from strangler_proxy.metrics import BOUNDS, FAMILIES, Served, Snapshot, merge
 
 PREFIX = "ficus_proxy"
-_LE = (*map(floatToGoString, BOUNDS), "+Inf")
 _EJECTED = "1 if a worker has ejected it."
 _BREAKER = "0 closed or none, 1 half open, 2 open: the worst that a worker has."
 
 
 def families(
     workers: Sequence[WorkerSnapshot], document: Document | None, *, ready: bool
-) -> Iterator[Metric]:
+) -> Iterator[Family]:
     """Every family, one after the other."""
     yield _gauge("ready", "1 if traffic may come here.", ready)
     counted = merge(worker.metrics for worker in workers)
@@ -43,10 +34,10 @@ def families(
         yield from _table(document)
 
 
-def _requests(counted: Snapshot) -> Iterator[Metric]:
+def _requests(counted: Snapshot) -> Iterator[Family]:
     requests = _counter("requests", "Requests answered.", "route", "upstream", "status")
     for one in counted.served:
-        requests.add_metric([one.route, one.upstream, one.status], sum(one.buckets))
+        requests.add([one.route, one.upstream, one.status], sum(one.buckets))
     yield requests
     by_route: dict[tuple[str, str], list[Served]] = defaultdict(list)
     for one in counted.served:
@@ -54,46 +45,46 @@ def _requests(counted: Snapshot) -> Iterator[Metric]:
     received = _counter("request_bytes", "Bytes of request bodies.", "route", "upstream")
     sent = _counter("response_bytes", "Bytes of response bodies.", "route", "upstream")
     for key, group in by_route.items():
-        received.add_metric(key, sum(one.bytes_in for one in group))
-        sent.add_metric(key, sum(one.bytes_out for one in group))
+        received.add(key, sum(one.bytes_in for one in group))
+        sent.add(key, sum(one.bytes_out for one in group))
     yield received
     yield sent
     yield _durations(by_route)
 
 
-def _durations(groups: dict[tuple[str, str], list[Served]]) -> Metric:
-    family = HistogramMetricFamily(
+def _durations(groups: dict[tuple[str, str], list[Served]]) -> Family:
+    family = Family(
+        "histogram",
         f"{PREFIX}_request_seconds",
         "From the end of a request's head to the end of its answer.",
-        labels=("route", "upstream"),
+        ("route", "upstream"),
     )
     for key, group in groups.items():
         counts = map(sum, zip(*(one.buckets for one in group), strict=True))
-        buckets = list(zip(_LE, accumulate(counts), strict=True))
-        family.add_metric(key, buckets, sum(one.seconds for one in group))
+        family.add_histogram(key, BOUNDS, counts, sum(one.seconds for one in group))
     return family
 
 
-def _events(counted: Snapshot) -> Iterator[Metric]:
+def _events(counted: Snapshot) -> Iterator[Family]:
     families = {
         event: _counter(event.value, family.meaning, *family.labels)
         for event, family in FAMILIES.items()
     }
     for tally in counted.tallies:
-        families[tally.event].add_metric(tally.labels, tally.value)
+        families[tally.event].add(tally.labels, tally.value)
     for event, family in FAMILIES.items():
         if not family.labels and not families[event].samples:
-            families[event].add_metric((), 0)  # so that a rate is there before the first
+            families[event].add((), 0)  # so that a rate is there before the first
         yield families[event]
     yield _gauge("connections", "Client connections open.", counted.connections(), "listener")
 
 
-def _workers(workers: Sequence[WorkerSnapshot]) -> Iterator[Metric]:
+def _workers(workers: Sequence[WorkerSnapshot]) -> Iterator[Family]:
     yield _gauge("workers", "Worker processes that answered.", len(workers))
     yield _gauge("draining", "Workers that are ending.", sum(one.draining for one in workers))
     cpu = _counter("worker_cpu_seconds", "Time on a processor.", "worker")
     for one in workers:
-        cpu.add_metric([str(one.worker)], one.cpu_seconds)
+        cpu.add([str(one.worker)], one.cpu_seconds)
     yield cpu
 
     def of_each(value: Callable[[WorkerSnapshot], float]) -> dict[str, float]:
@@ -111,7 +102,7 @@ def _workers(workers: Sequence[WorkerSnapshot]) -> Iterator[Metric]:
     yield _gauge("cache_bytes", "Bytes of the answers in the caches.", size)
 
 
-def _upstreams(workers: Sequence[WorkerSnapshot]) -> Iterator[Metric]:
+def _upstreams(workers: Sequence[WorkerSnapshot]) -> Iterator[Family]:
     merged = merge_upstreams(workers)
     inflight = {name: one.inflight for name, one in merged.items()}
     yield _gauge("upstream_inflight", "Requests in the bulkhead.", inflight, "upstream")
@@ -120,15 +111,11 @@ def _upstreams(workers: Sequence[WorkerSnapshot]) -> Iterator[Metric]:
     panic = {name: one.panic for name, one in merged.items()}
     yield _gauge("upstream_panic", "1 if no instance is well: all are asked.", panic, "upstream")
 
-    def of_each(
-        name: str, meaning: str, value: Callable[[MemberSnapshot], float]
-    ) -> GaugeMetricFamily:
-        family = GaugeMetricFamily(
-            f"{PREFIX}_instance_{name}", meaning, labels=("upstream", "instance")
-        )
+    def of_each(name: str, meaning: str, value: Callable[[MemberSnapshot], float]) -> Family:
+        family = Family("gauge", f"{PREFIX}_instance_{name}", meaning, ("upstream", "instance"))
         for upstream, one in merged.items():
             for member in one.members:
-                family.add_metric((upstream, member.address), value(member))
+                family.add((upstream, member.address), value(member))
         return family
 
     yield of_each("inflight", "Requests under way.", lambda one: one.inflight)
@@ -140,15 +127,16 @@ def _upstreams(workers: Sequence[WorkerSnapshot]) -> Iterator[Metric]:
     yield of_each("breaker", _BREAKER, lambda one: max(0, BREAKERS.index(one.breaker) - 1))
 
 
-def _table(document: Document) -> Iterator[Metric]:
-    phases = GaugeMetricFamily(
+def _table(document: Document) -> Iterator[Family]:
+    phases = Family(
+        "gauge",
         f"{PREFIX}_capability_phase",
         "1 for the phase a capability is in, 0 for the others.",
-        labels=("capability", "phase"),
+        ("capability", "phase"),
     )
     for name, one in document.capabilities.items():
         for phase in Phase:
-            phases.add_metric((name, phase), one.phase is phase)
+            phases.add((name, phase), one.phase is phase)
     yield phases
     of = document.capabilities.items()
     percent = {name: one.percent for name, one in of}
@@ -159,20 +147,18 @@ def _table(document: Document) -> Iterator[Metric]:
     yield _gauge("capability_held", "1 if its commands wait.", held, "capability")
 
 
-def _counter(name: str, meaning: str, *labels: str) -> CounterMetricFamily:
-    return CounterMetricFamily(f"{PREFIX}_{name}", meaning, labels=labels)
+def _counter(name: str, meaning: str, *labels: str) -> Family:
+    return Family("counter", f"{PREFIX}_{name}", meaning, labels)
 
 
-def _gauge(
-    name: str, meaning: str, value: float | Mapping[str, float], *labels: str
-) -> GaugeMetricFamily:
+def _gauge(name: str, meaning: str, value: float | Mapping[str, float], *labels: str) -> Family:
     """One value, or one for each value of one label."""
-    family = GaugeMetricFamily(f"{PREFIX}_{name}", meaning, labels=labels)
+    family = Family("gauge", f"{PREFIX}_{name}", meaning, labels)
     values = (
         {(label,): one for label, one in value.items()}
         if isinstance(value, Mapping)
         else {(): value}
     )
     for label, one in values.items():
-        family.add_metric(label, one)
+        family.add(label, one)
     return family

@@ -12,7 +12,8 @@ from starlette.responses import PlainTextResponse, Response
 from strangler_proxy.config import Admin, Document
 from strangler_proxy.control import views
 from strangler_proxy.control.bodies import etag, read_json
-from strangler_proxy.control.exposition import CONTENT_TYPE, exposition
+from strangler_proxy.control.exposition import exposition
+from strangler_proxy.control.family import CONTENT_TYPE
 from strangler_proxy.control.fleet import Fleet, Question
 from strangler_proxy.control.masking import masked
 from strangler_proxy.control.problems import Problem

@@ -6,13 +6,13 @@ import asyncio
 import random
 import ssl
 
-import httpx
 import msgspec
 
 from strangler_proxy import config
 from strangler_proxy.config import Instance
 from strangler_proxy.discovery.announcement import Announcement, to_instances
 from strangler_proxy.discovery.polling import Clock, NoList, Publish, State, poll
+from strangler_proxy.http_client import httpx
 
 ANSWER_BYTES = 1 << 20  # about 10,000 instances
 ANSWER_SECONDS = 5.0  # for the whole answer, so that one that drips ends too

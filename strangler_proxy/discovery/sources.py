@@ -17,9 +17,8 @@ from strangler_proxy import config
 from strangler_proxy.config import Instance
 from strangler_proxy.discovery.polling import Clock, NoList, Publish, Source, State, poll
 from strangler_proxy.discovery.registrations import Registered, Registrations
-from strangler_proxy.discovery.registry import RegistryClient
 
-__all__ = ["Dns", "Registered", "RegistryClient", "Source", "Static", "source_for"]
+__all__ = ["Dns", "Registered", "Source", "Static", "source_for"]
 
 # What loop.getaddrinfo answers: family, type, protocol, canonical name, address.
 Found = list[tuple[Any, Any, int, str, tuple[Any, ...]]]
@@ -41,6 +40,8 @@ def source_for(
         return Static(upstream, rules.instances, clock=clock)
     if rules.registry.url is None:
         return Registered(upstream, rules.registry, registrations, clock=clock)
+    from strangler_proxy.discovery.registry import RegistryClient  # httpx: for who uses it
+
     return RegistryClient(upstream, rules.registry, rng=rng, clock=clock)
 
 

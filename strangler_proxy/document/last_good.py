@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from strangler_proxy.config import Document
@@ -23,6 +22,8 @@ class LastGood:
         if self._path is None:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        import tempfile  # which takes a while to load, and most keep nothing
+
         descriptor, draft = tempfile.mkstemp(dir=self._path.parent, prefix=f".{NAME}.")
         try:
             with os.fdopen(descriptor, "w") as file:

@@ -14,11 +14,10 @@ import msgspec
 import yaml
 
 from strangler_proxy.config import Document, Part
+from strangler_proxy.document.fastest import Dumper
 from strangler_proxy.document.schema import findings
 from strangler_proxy.document.text import NUMBER, SIZE_LIMIT, Lines, read
 from strangler_proxy.errors import Finding, TableRefused
-
-_Fastest: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def load(text: str, source: str = "the document") -> Document:
@@ -122,7 +121,7 @@ def _defaults(kind: type[Part]) -> tuple[tuple[str, Any], ...]:
     return tuple((field.name, field.default) for field in msgspec.structs.fields(kind))
 
 
-class _Dumper(_Fastest):
+class _Dumper(Dumper):
     """Quotes what either version of YAML would read as something else than this text."""
 
 

@@ -11,15 +11,16 @@ import json
 import sys
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-from jsonschema.validators import extend
 
 from strangler_proxy.config import Document
 from strangler_proxy.errors import Finding
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.protocols import Validator
 
 _KINDS = {
     "string": "text",
@@ -31,13 +32,6 @@ _KINDS = {
     "null": "null",
 }
 _SHOWN = 60  # characters of a wrong value
-# JSON Schema takes 2.0 for a whole number; we do not.
-_Validator = extend(  # type: ignore[no-untyped-call, unused-ignore]
-    Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _checker, value: type(value) is int
-    ),
-)
 
 
 @cache
@@ -57,8 +51,24 @@ def schema_text() -> str:
 
 def findings(values: Any) -> Iterator[Finding]:
     """Everything in which plain values depart from the schema."""
-    for error in _Validator(document_schema()).iter_errors(values):
+    for error in _validator().iter_errors(values):
         yield from _explain(error)
+
+
+@cache
+def _validator() -> Validator:
+    """Loaded when there is something to find: that takes longer than to read a right document."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
+    # JSON Schema takes 2.0 for a whole number; we do not.
+    checker = Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _checker, value: type(value) is int
+    )
+    kind = extend(  # type: ignore[no-untyped-call, unused-ignore]
+        Draft202012Validator, type_checker=checker
+    )
+    return cast("Validator", kind(document_schema()))
 
 
 def _explain(error: ValidationError) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from strangler_proxy.document.fastest import Parser
 from strangler_proxy.errors import Finding, TableRefused
 
 SIZE_LIMIT = 1 << 20  # bytes: some 3,000 routes; a second of parsing
@@ -28,7 +29,6 @@ _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})").fullmatch
 NUMBER = re.compile(
     r"[-+]?(?=[.0-9]*[.eE])([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\Z"  # 3 is whole, 3.0 is not
 )
-_Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Lines:
@@ -77,7 +77,7 @@ def _refused(source: str, reason: str, line: int | None = None) -> TableRefused:
 def _read_yaml(text: str, source: str) -> tuple[Any, Lines]:
     builder = _Builder()
     try:
-        for event in yaml.parse(text, Loader=_Parser):
+        for event in yaml.parse(text, Loader=Parser):
             builder.feed(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -272,7 +272,7 @@ def _lines_of_json(text: str) -> tuple[Lines, list[Finding]]:
     """JSON is nearly YAML: where it is not (a key of 1,024 characters, say) there are no lines."""
     builder = _Builder()
     try:
-        for event in yaml.parse(text.replace("\t", " "), Loader=_Parser):
+        for event in yaml.parse(text.replace("\t", " "), Loader=Parser):
             builder.feed(event)
     except _TooDeep as error:
         return Lines(), [Finding(path="$", reason=str(error), line=error.line)]

@@ -9,12 +9,12 @@ proxy lets through what the limit says.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -26,7 +26,7 @@ from strangler_proxy.errors import Finding, TableRefused
 from strangler_proxy.limits.local import FREE, Limiter, Verdict
 from strangler_proxy.limits.script import SCRIPT, Question, keys_and_arguments, verdicts
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 FLIGHTS = 4  # calls under way at once, each on a connection of its own
 BATCH = 128  # requests of one call: Redis is busy with it for less than a millisecond
@@ -158,7 +158,7 @@ class SharedLimiter:
         self._breaker.leave(ticket, failed=False)
         if self._away and self._breaker.state is BreakerState.CLOSED:
             self._away = False
-            log.info("limits.shared_again", stood_in=self._stood_in)
+            log.info("limits are shared again; %d requests had local ones", self._stood_in)
         return verdicts(questions, answer)
 
     def _failed(self, error: Exception) -> None:
@@ -166,7 +166,7 @@ class SharedLimiter:
         self._on_failed()
         if not self._away and self._breaker.state is not BreakerState.CLOSED:
             self._away = True
-            log.warning("limits.local_stand_in", error=self._error)
+            log.warning("local limits stand in for shared ones: %s", self._error)
 
 
 def _tell(batch: Sequence[Waiting], found: Sequence[Verdict | None]) -> None:

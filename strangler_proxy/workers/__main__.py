@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import socket
-import sys
 
-import structlog
 import uvloop
 
 from strangler_proxy.garbage import look_seldom
@@ -23,7 +21,6 @@ def main() -> None:
     given = parser.parse_args()
     form = f"%(asctime)s %(levelname)s worker {given.worker}: %(message)s"
     logging.basicConfig(format=form, level=logging.INFO)
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it would tell of every health check
     look_seldom()
     uvloop.run(serve(Door(), socket.socket(fileno=given.control_fd)))

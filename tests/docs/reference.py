@@ -107,7 +107,7 @@ def _metrics() -> Iterator[str]:
     rows = []
     for family in families([], document(), ready=True):
         name = family.name + ("_total" if family.type == "counter" else "")
-        labels = ", ".join(f"`{one}`" for one in getattr(family, "_labelnames", ()))
+        labels = ", ".join(f"`{one}`" for one in family.labels)
         never = " *Not counted yet.*" if _event(family.name) in uncounted else ""
         rows.append([f"`{name}`", family.type, labels, f"{family.documentation}{never}"])
     names = {row[0].strip("`") for row in rows}

@@ -15,7 +15,7 @@ import httpx
 
 from tests import plain
 from tests.e2e.extracting import Controller
-from tests.e2e.running import eventually
+from tests.e2e.running import RunningShop, eventually
 
 MODULE = "payment"
 # The front door, the monolith, the service on its own database, and who carries the changes.
@@ -23,6 +23,7 @@ VICTIMS = (
     *("proxy", "web", "worker", "relay"),
     *("payment-own-web", "payment-own-worker", "payment-own-relay", "payment-watch"),
 )
+SENDER = "worker"  # of those, the one whose processes send mails
 STEPS = {
     "cutover": ("held", "fenced", "drained", "committed", "granted"),
     "rollback": ("held", "fenced", "drained", "committed", "closed"),
@@ -51,6 +52,13 @@ class Killed:
     code: int
     said: str
     seconds: float
+
+
+def killed_senders(shop: RunningShop, kills: Iterable[Kill]) -> int:
+    """How many processes that may have been sending a mail die by these kills."""
+    command = list(shop.declared[SENDER].command)
+    processes = int(command[command.index("--concurrency") + 1])
+    return processes * sum(kill.victim == SENDER for kill in kills)
 
 
 def all_kills(victims: Iterable[str] = VICTIMS, places: Iterable[int] = range(5)) -> Iterator[Kill]:

@@ -22,7 +22,7 @@ from modules.platform.hosting.running.process import Process
 from shop.env import MODULES, ROOT, load
 from shop.running.processes import processes
 from shop.running.services import prepare_services
-from tests import plain
+from tests import plain, template
 from tests.ports import free_port
 
 READY_WITHIN = 60.0  # seconds
@@ -94,11 +94,9 @@ class RunningShop:
         self.http = plain.client(base_url=self.base, timeout=40)
 
     def __enter__(self) -> RunningShop:
-        with psycopg.connect(self._server, autocommit=True) as server:
-            server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self.name)))
         self.metrics.mkdir(exist_ok=True)  # before the first command, which has metrics, too
         try:
-            self.manage("migrate", "-v", "0")
+            template.make_database(self.name, self._migrate, server_url=self._server)
             self.manage("bootstrap")
             self.manage("routes", "--write")
             prepare_services(self._env, self.home, MODULES, database_url=self.database_url)
@@ -121,12 +119,18 @@ class RunningShop:
             for name in (self.name, *(f"{self.name}_{service}" for service in self.services)):
                 server.execute(drop.format(sql.Identifier(name)))
 
-    def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def _migrate(self, database: str) -> None:
+        parts = conninfo_to_dict(self._server) | {"dbname": database}
+        self.manage("migrate", "-v", "0", extra={"DATABASE_URL": make_conninfo(**parts)})
+
+    def manage(
+        self, *arguments: str, check: bool = True, extra: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command of manage.py in this shop."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
-            env=self.variables(),
+            env=self.variables() | dict(extra or {}),
             capture_output=True,
             text=True,
             timeout=300,  # seconds; a migration of all modules on a very busy machine

@@ -18,7 +18,9 @@ import pytest
 
 from shop.env import ROOT
 from tests import plain
+from tests.e2e.retiring import stock_and_retire, wait_for_own
 from tests.e2e.running import PORTS, eventually
+from tests.e2e.shopper import Shopper
 from tests.ports import free_port
 
 # Those of the test session, where the command does not get as far as to use them.
@@ -103,7 +105,9 @@ def running_up(
 
 
 def test_up_opens_the_shop_and_ctrl_c_leaves_nothing(home: Path) -> None:
-    """It says where the shop, the admin and the services are; after SIGINT nothing runs."""
+    """It says where the shop, the admin and the services are; after SIGINT nothing runs. The same
+    when payment was retired in it: its service comes along, and is what orders are paid with.
+    """
     env = environment(home)
     door = f"http://localhost:{env['PROXY_PORT']}"
     with running_up(home, env):
@@ -116,6 +120,30 @@ def test_up_opens_the_shop_and_ctrl_c_leaves_nothing(home: Path) -> None:
             url = f"http://localhost:{env[f'{service}_PORT']}"
             assert url in said
             assert _status(f"{url}/readyz") == 200
+        stock_and_retire(home, env)
+    with running_up(home, {**env, "RETIRED_MODULES": "payment", "WEB_WORKERS": "1"}):
+        wait_for_own(env)
+        _buys(door)
+        begun = _begun(home)
+        assert {"web", "notification-web", "payment-own-web"} <= begun
+        assert begun.isdisjoint({"payment-web", "payment-watch", "standin"})
+
+
+def _begun(home: Path) -> set[str]:
+    """Who has said something: each line has the time and a process's name before it."""
+    lines = (home / "up.log").read_text().splitlines()
+    return {line.split()[1] for line in lines if "|" in line}
+
+
+def _buys(door: str) -> None:
+    """A guest: the order is taken, and its one payment is known."""
+    with plain.client(base_url=door, timeout=40) as http:
+        guest = Shopper(http)
+        taken = guest.buy("E2E-1")
+        assert taken.status_code == 201, taken.text
+        order = taken.json()
+        (payment,) = guest.payments(order["id"])
+        assert (payment["order_id"], payment["amount"]) == (order["id"], order["total"])
 
 
 def test_killed_front_door_is_started_again(used_home: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from modules.extraction import creating, targets
+from modules.extraction import creating, structure, targets
+from tests.extraction import migrated
 from tests.platform.discovery.serving import RegistryServer
 from tests.platform.placement.doorway import doorway
 from tests.proxy.front import FrontDoor
@@ -31,8 +32,11 @@ def door(place: None, tmp_path: Path) -> Iterator[FrontDoor]:
 
 
 @pytest.fixture
-def place(settings: Any, tmp_path: Path, transactional_db: None) -> Iterator[None]:
+def place(
+    settings: Any, tmp_path: Path, transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """A host with no front door and secrets of its own; what an extraction has made goes again."""
+    monkeypatch.setattr(structure, "migrate", migrated.migrate)
     settings.PLACEMENT_FRONT_DOORS = []
     settings.FICUS_HOME = tmp_path
     yield

@@ -90,18 +90,18 @@ def _differences_are_found() -> None:
 def _structure_stands_still() -> None:
     """What is migrated already is no obstacle; anything new waits until the module has moved."""
     call_command("migrate", database="payment", verbosity=0)
-    monolith_rows("DELETE FROM django_migrations WHERE name = '0002_running' RETURNING 1")
+    monolith_rows("DELETE FROM django_migrations WHERE name = '0003_subject' RETURNING 1")
     try:
-        with pytest.raises(CommandError, match=r"payment is being moved.*rest\.0002_running"):
+        with pytest.raises(CommandError, match=r"payment is being moved.*rest\.0003_subject"):
             call_command("migrate", database="payment", verbosity=0)
         code, report = told("cutover", "payment", "--dry-run")
         assert code == 1
         [wrong] = [one for one in report["guards"] if one["name"] == "migrations"]
-        assert wrong["have"] == "rest.0002_running only in the service"
+        assert wrong["have"] == "rest.0003_subject only in the service"
     finally:
         monolith_rows(
             "INSERT INTO django_migrations (app, name, applied) "
-            "VALUES ('rest', '0002_running', now()) RETURNING 1"
+            "VALUES ('rest', '0003_subject', now()) RETURNING 1"
         )
 
 

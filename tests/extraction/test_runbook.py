@@ -82,7 +82,7 @@ def metrics_of_code() -> Mapping[str, frozenset[str]]:
             found |= dict(declared_metrics(tree_of(path)))
     for family in families([], document(), ready=True):
         name = family.name + ("_total" if family.type == "counter" else "")
-        found[name] = frozenset(family._labelnames)
+        found[name] = frozenset(family.labels)
     return {name + end: labels for name, labels in found.items() for end in SUFFIXES}
 
 

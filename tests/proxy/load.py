@@ -13,13 +13,17 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Load:
-    """``clients`` threads, each asking on one connection as fast as it is answered."""
+    """``clients`` threads, each asking on one connection, ``pause`` seconds after each answer.
+
+    Where a test waits for something else, a pause leaves the processor to that.
+    """
 
     port: int
     clients: int = 6
     target: str = "/load"
     method: str = "GET"
     body: bytes = b""
+    pause: float = 0.0
     answers: Counter[str] = field(default_factory=Counter)  # bodies of good answers
     failures: list[str] = field(default_factory=list)
 
@@ -56,6 +60,8 @@ class Load:
                         turn += 1
                         if not self._ask(client, f"{number}-{turn}"):
                             break
+                        if self.pause:
+                            time.sleep(self.pause)
             except OSError as error:
                 with self._lock:
                     self.failures.append(f"{type(error).__name__}: {error}")

@@ -23,14 +23,9 @@ from strangler_proxy.discovery import registrations as registrations_room
 from strangler_proxy.discovery import registry as registry_room
 from strangler_proxy.discovery.announcement import Announcement, read_announcement, to_instances
 from strangler_proxy.discovery.registrations import Registrations
+from strangler_proxy.discovery.registry import RegistryClient
 from strangler_proxy.discovery.sources import Dns as DnsSource
-from strangler_proxy.discovery.sources import (
-    Registered,
-    RegistryClient,
-    Source,
-    Static,
-    source_for,
-)
+from strangler_proxy.discovery.sources import Registered, Source, Static, source_for
 from tests.proxy.answering import (
     Answer,
     Server,

@@ -187,35 +187,50 @@ def ask_unix(path: Path, target: str, **headers: str) -> int:
             return int(answer.read().split(None, 2)[1])
 
 
+# What the sockets of the door below trust, by their names.
+SOCKETS = {
+    "unix": ["unix:"],
+    "both": ["unix:", "10.0.0.0/8"],
+    "networks": ["10.0.0.0/8"],
+    "nobody": [],
+}
+
+
+@pytest.fixture(scope="module")
+def by_socket(upstream: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontDoor]:
+    """Listens on a socket for each of ``SOCKETS``, beside its log; at its port it trusts none."""
+    folder = tmp_path_factory.mktemp("sockets")
+    table = document(upstream, "unix:")
+    for name, trusted in SOCKETS.items():
+        table["listen"].append({"address": f"unix:{folder / name}", "trusted_proxies": trusted})
+    with front_door(folder, table) as running:
+        yield running
+
+
 @pytest.mark.parametrize(
-    ("trusted", "chain", "address", "told"),
+    ("trusting", "chain", "address", "told"),
     [
-        (["unix:"], CLIENT, CLIENT, f"{CLIENT}, unix"),
-        (["unix:"], "garbage", "unix", "garbage, unix"),
+        ("unix", CLIENT, CLIENT, f"{CLIENT}, unix"),
+        ("unix", "garbage", "unix", "garbage, unix"),
         # One of ours in front of the one that asks, on a unix socket as well.
-        (["unix:"], f"{CLIENT}, unix", CLIENT, f"{CLIENT}, unix, unix"),
-        (["unix:", "10.0.0.0/8"], f"{CLIENT}, 10.1.1.1", CLIENT, f"{CLIENT}, 10.1.1.1, unix"),
-        (["10.0.0.0/8"], CLIENT, "unix", "unix"),
-        ([], CLIENT, "unix", "unix"),
+        ("unix", f"{CLIENT}, unix", CLIENT, f"{CLIENT}, unix, unix"),
+        ("both", f"{CLIENT}, 10.1.1.1", CLIENT, f"{CLIENT}, 10.1.1.1, unix"),
+        ("networks", CLIENT, "unix", "unix"),
+        ("nobody", CLIENT, "unix", "unix"),
     ],
 )
 def test_a_proxy_on_a_unix_socket_is_trusted_by_name(
-    trusted: list[str], chain: str, address: str, told: str, upstream: Origin, tmp_path: Path
+    trusting: str, chain: str, address: str, told: str, upstream: Origin, by_socket: FrontDoor
 ) -> None:
     """``unix:`` are those who connect by a unix socket; nobody else is, and networks are not."""
-    path = tmp_path / "door.sock"
-    table = document(upstream)
-    table["listen"].append({"address": f"unix:{path}", "trusted_proxies": trusted})
-    with front_door(tmp_path / "door", table) as door:
-        assert ask_unix(path, "/all/unix", X_Forwarded_For=chain) == 200
-        assert upstream.got[-1].headers["x-forwarded-for"] == told
-        assert logged(door, "/all/unix")["address"] == address
+    path = f"/all/{trusting}/{abs(hash(chain))}"
+    assert ask_unix(by_socket.log.with_name(trusting), path, X_Forwarded_For=chain) == 200
+    assert upstream.got[-1].headers["x-forwarded-for"] == told
+    assert logged(by_socket, path)["address"] == address
 
 
-def test_who_trusts_a_unix_socket_trusts_no_address(upstream: Origin, tmp_path: Path) -> None:
+def test_who_trusts_a_unix_socket_trusts_no_address(upstream: Origin, by_socket: FrontDoor) -> None:
     """A client of the port is not believed, and cannot call itself one of the socket."""
-    table = document(upstream, "unix:")
-    with front_door(tmp_path, table) as door:
-        ask(door.port, "GET", "/all/port", headers={"X-Forwarded-For": f"{CLIENT}, unix"})
-        assert upstream.got[-1].headers["x-forwarded-for"] == "127.0.0.1"
-        assert logged(door, "/all/port")["address"] == "127.0.0.1"
+    ask(by_socket.port, "GET", "/all/port", headers={"X-Forwarded-For": f"{CLIENT}, unix"})
+    assert upstream.got[-1].headers["x-forwarded-for"] == "127.0.0.1"
+    assert logged(by_socket, "/all/port")["address"] == "127.0.0.1"

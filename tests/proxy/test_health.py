@@ -185,6 +185,29 @@ def test_address_that_is_none_is_unhealthy(run: Run) -> None:
     run(scenario())
 
 
+def test_an_error_in_place_of_its_cancellation_does_not_keep_a_check_alive(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As anyio's groups of tasks do it when a connection fails in the moment of the end."""
+    asked = asyncio.Event()
+
+    async def ask(*_: object) -> str:
+        asked.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise ExceptionGroup("unhandled errors", [OverflowError("port")]) from None
+        return ""
+
+    async def scenario() -> None:
+        monkeypatch.setattr(Checker, "_ask", ask)
+        async with asyncio.timeout(5):
+            async with checking(await closed_port(), timeout_seconds=60, interval_seconds=60):
+                await asked.wait()
+
+    run(scenario())
+
+
 def test_statuses_and_path_are_configured(run: Run) -> None:
     """418 may be what ready means."""
 

@@ -192,6 +192,17 @@ def test_prometheus_reads_requests_and_durations() -> None:
     assert [one.value for one in samples if one.name.endswith("_sum")] == [pytest.approx(0.4014)]
 
 
+def test_prometheus_reads_whatever_a_label_holds() -> None:
+    """Quotes, backslashes and line ends are escaped, and large numbers stay exact."""
+    odd = 'a "quoted" name\\with\nall = {of}, it'
+    counted = _counted([(odd, "svc", 200, 0.01, 1 << 50, 0)])
+    families = _families(_worker(0, counted))
+    assert _values(families["ficus_proxy_requests"]) == {(odd, "200", "svc"): 1}
+    assert _values(families["ficus_proxy_request_bytes"]) == {(odd, "svc"): 1 << 50}
+    by_route = {one.labels["route"] for one in families["ficus_proxy_request_seconds"].samples}
+    assert by_route == {odd}
+
+
 def test_many_routes_are_still_one_family() -> None:
     """Histograms are rendered in slices; Prometheus refuses a name that comes twice."""
     counted = _counted([(f"route-{n}", "svc", 200, 0.01, 0, 0) for n in range(35)])

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,9 @@ def _document(upstream: Origin, **changes: Any) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def door(tmp_path: Path, upstream: Origin) -> Iterator[ManyWorkers]:
-    running = ManyWorkers(tmp_path, _document(upstream))
+@contextmanager
+def _running(folder: Path, upstream: Origin) -> Iterator[ManyWorkers]:
+    running = ManyWorkers(folder, _document(upstream))
     try:
         running.start()
         yield running
@@ -81,6 +82,20 @@ def door(tmp_path: Path, upstream: Origin) -> Iterator[ManyWorkers]:
     assert "Traceback" not in running.said(), running.said()
 
 
+@pytest.fixture
+def door(tmp_path: Path, upstream: Origin) -> Iterator[ManyWorkers]:
+    """For one test, which may do with it what it likes."""
+    with _running(tmp_path, upstream) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared(upstream: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManyWorkers]:
+    """For tests that leave it serving, whatever its table is and however much it has counted."""
+    with _running(tmp_path_factory.mktemp("shared"), upstream) as running:
+        yield running
+
+
 def _until(condition: Any, what: str) -> None:
     until = time.monotonic() + PATIENCE
     while not condition():
@@ -88,21 +103,29 @@ def _until(condition: Any, what: str) -> None:
         time.sleep(0.02)
 
 
-def test_workers_share_the_requests_and_are_counted_together(door: ManyWorkers) -> None:
+def test_workers_share_the_requests_and_are_counted_together(shared: ManyWorkers) -> None:
     """Each request is in the metrics once and has a line in the one access log."""
-    before = door.metric("ficus_proxy_connections_accepted_total")
+
+    def counted() -> tuple[float, float, int]:
+        return (
+            shared.metric("ficus_proxy_requests_total", route="all", status="200"),
+            shared.metric("ficus_proxy_connections_accepted_total"),
+            shared.access_log.read_bytes().count(b"\n"),
+        )
+
+    _until(lambda: counted()[0] == counted()[2], "lines are missing")
+    requests, connections, lines = counted()
     for _ in range(40):  # each on a connection of its own
-        assert _get(f"{door.url}/x").status_code == 200
-    assert door.metric("ficus_proxy_workers") == 2
-    assert door.metric("ficus_proxy_requests_total", route="all", status="200") == 40
-    assert door.metric("ficus_proxy_connections_accepted_total") == before + 40
-    assert len(door.pids()) == 2
-    _until(lambda: door.access_log.read_bytes().count(b"\n") == 40, "lines are missing")
-    lines = [json.loads(line) for line in door.access_log.read_text().splitlines()]
-    assert {line["path"] for line in lines} == {"/x"}
+        assert _get(f"{shared.url}/shared").status_code == 200
+    assert shared.metric("ficus_proxy_workers") == 2
+    assert counted()[:2] == (requests + 40, connections + 40)
+    assert len(shared.pids()) == 2
+    _until(lambda: counted()[2] == lines + 40, "lines are missing")
+    last = shared.access_log.read_text().splitlines()[-40:]
+    assert {json.loads(line)["path"] for line in last} == {"/shared"}
 
 
-def test_no_request_fails_while_tables_are_swapped(door: ManyWorkers) -> None:
+def test_no_request_fails_while_tables_are_swapped(shared: ManyWorkers) -> None:
     """And when a swap has been answered, no worker goes by the old one."""
     failed: list[object] = []
     stop = threading.Event()
@@ -111,7 +134,7 @@ def test_no_request_fails_while_tables_are_swapped(door: ManyWorkers) -> None:
         with httpx.Client() as client:
             while not stop.is_set():
                 try:
-                    answer = client.get(f"{door.url}/x")
+                    answer = client.get(f"{shared.url}/x")
                 except httpx.TransportError as error:
                     failed.append(error)
                 else:
@@ -123,11 +146,11 @@ def test_no_request_fails_while_tables_are_swapped(door: ManyWorkers) -> None:
         thread.start()
     try:
         for number in range(1, 21):
-            table = door.admin("GET", "/-/table").json()
+            table = shared.admin("GET", "/-/table").json()
             table["routes"][0]["request"]["headers"]["set"]["x-from"] = str(number)
-            assert door.admin("PUT", "/-/table", json=table).status_code == 200
+            assert shared.admin("PUT", "/-/table", json=table).status_code == 200
             for _ in range(4):
-                assert _get(f"{door.url}/x").text == str(number)
+                assert _get(f"{shared.url}/x").text == str(number)
     finally:
         stop.set()
         for thread in threads:
@@ -135,22 +158,22 @@ def test_no_request_fails_while_tables_are_swapped(door: ManyWorkers) -> None:
     assert failed == []
 
 
-def test_the_admin_listener_speaks_for_all_workers(door: ManyWorkers, upstream: Origin) -> None:
+def test_the_admin_listener_speaks_for_all_workers(shared: ManyWorkers, upstream: Origin) -> None:
     """Instances register, are drained and shown; decisions are explained."""
     path = "/-/upstreams/orders-service/instances"
-    registered = door.admin("PUT", f"{path}/pod-1", json={"address": upstream.address})
+    registered = shared.admin("PUT", f"{path}/pod-1", json={"address": upstream.address})
     assert registered.status_code == 201
 
     def members() -> list[dict[str, Any]]:
-        shown = door.admin("GET", "/-/upstreams").json()
+        shown = shared.admin("GET", "/-/upstreams").json()
         assert shown["workers"] == 2
         found: list[dict[str, Any]] = shown["upstreams"]["orders-service"]["members"]
         return found
 
     _until(lambda: [one["address"] for one in members()] == [upstream.address], "it is not there")
-    answer = door.admin("POST", f"{path}/{upstream.address}/drain")
+    answer = shared.admin("POST", f"{path}/{upstream.address}/drain")
     assert answer.status_code == 204, answer.text
-    explained = door.admin("POST", "/-/explain", json={"target": "/x"}).json()
+    explained = shared.admin("POST", "/-/explain", json={"target": "/x"}).json()
     assert (explained["route"], explained["upstream"]) == ("all", "monolith")
 
 
@@ -183,12 +206,13 @@ def test_hang_up_reads_the_file_and_opens_the_logs_again(
     _until(lambda: door.access_log.exists() and door.access_log.read_bytes(), "no new log")
 
 
-def test_a_file_with_faults_is_refused_and_said_so(door: ManyWorkers) -> None:
+def test_a_file_with_faults_is_refused_and_said_so(shared: ManyWorkers) -> None:
     """The table in force stays."""
-    door.path.write_text("version: 1\nlisten: []\nroutes: 3\n")
-    _until(lambda: "stays in force" in door.said(), "it was not looked at")
-    assert _get(f"{door.url}/x").status_code == 200
-    assert door.metric("ficus_proxy_reloads_refused_total") == 1
+    refused = shared.metric("ficus_proxy_reloads_refused_total")
+    shared.path.write_text("version: 1\nlisten: []\nroutes: 3\n")
+    _until(lambda: "stays in force" in shared.said(), "it was not looked at")
+    assert _get(f"{shared.url}/x").status_code == 200
+    assert shared.metric("ficus_proxy_reloads_refused_total") == refused + 1
 
 
 def test_the_end_waits_for_requests_under_way(door: ManyWorkers) -> None:

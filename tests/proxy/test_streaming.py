@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import socket
 import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -23,6 +25,7 @@ from tests.proxy.origin import CLOSE, HANG, Got, Origin, Step, ok, origin, talk
 MEGABYTE = 1 << 20
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 GET = b"GET %b HTTP/1.1\r\nHost: shop.example\r\n\r\n"
+ALL = {"name": "all", "prefix": "/", "upstream": "up", "authentication": "none"}
 
 
 def respond(got: Got) -> bytes | Iterator[Step]:
@@ -31,6 +34,10 @@ def respond(got: Got) -> bytes | Iterator[Step]:
         return large()
     if got.target == "/events":
         return events()
+    if got.target == "/hangs":
+        return iter([HANG])
+    if got.target.startswith("/overrun/"):
+        return overrun(got)
     if got.target == "/digest":
         return ok(hashlib.sha256(got.body).hexdigest().encode())
     return ok(f"{got.method} {got.target}".encode())
@@ -94,12 +101,15 @@ def door(
     document = {
         "upstreams": {
             "up": {"instances": [{"address": upstream.address}]},
+            "hanging": {"instances": [{"address": upstream.address}]},
             "echo": {"instances": [{"address": f"127.0.0.1:{echo}"}]},
         },
         "routes": [
             {"name": "all", "prefix": "/", **plain},
             {"name": "events", "prefix": "/events", **plain, "deadline_seconds": 0.5},
             {"name": "small", "prefix": "/small", **plain, "request_bytes": 1000},
+            {"name": "overrun", "prefix": "/overrun", **plain, "response_bytes": 1000},
+            {"name": "hangs", "prefix": "/hangs", **plain, "upstream": "hanging"},
             {
                 "name": "echo",
                 "prefix": "/echo",
@@ -224,22 +234,22 @@ def test_upgrade_is_not_passed_on_where_the_route_does_not_allow_it(door: FrontD
     assert not answer.startswith(b"HTTP/1.1 101")
 
 
-def test_client_that_leaves_ends_the_upstreams_work(tmp_path: Path) -> None:
+def test_client_that_leaves_ends_the_upstreams_work(door: FrontDoor) -> None:
     """When the client is gone its request is cancelled, and the log says 499."""
-    with origin(lambda got: [HANG]) as upstream:
-        document = {
-            "upstreams": {"up": {"instances": [{"address": upstream.address}]}},
-            "routes": [{"name": "all", "prefix": "/", "upstream": "up", "authentication": "none"}],
-        }
-        with front_door(tmp_path, document) as door:
-            with pytest.raises(httpx.ReadTimeout):
-                plain.get(door.url, timeout=0.3)
-            until = time.monotonic() + 5
-            while '"status":499' not in door.access_log.read_text():
-                assert time.monotonic() < until
-                time.sleep(0.02)
-            shown = plain.get(f"{door.admin_url}/-/upstreams").json()["upstreams"]["up"]
-            assert shown["inflight"] == 0
+    with pytest.raises(httpx.ReadTimeout):
+        plain.get(f"{door.url}/hangs", timeout=0.3)
+    until = time.monotonic() + 5
+    while not left(door, "/hangs"):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    shown = plain.get(f"{door.admin_url}/-/upstreams").json()["upstreams"]["hanging"]
+    assert shown["inflight"] == 0
+
+
+def left(door: FrontDoor, path: str) -> bool:
+    """Whether the log says that a client of this path went away."""
+    lines = map(json.loads, door.access_log.read_text().splitlines())
+    return any((line["path"], line["status"]) == (path, 499) for line in lines)
 
 
 def test_http_1_0_client_gets_what_it_understands(door: FrontDoor) -> None:
@@ -265,34 +275,47 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, Pat
     return made, folder
 
 
+@pytest.fixture(scope="module")
+def behind(
+    upstream: Origin,
+    authority: tuple[trustme.CA, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[FrontDoor]:
+    """Speaks TLS: what is behind the doors below."""
+    _, folder = authority
+    tls = {"certificate": str(folder / "cert.pem"), "key": str(folder / "key.pem")}
+    document = {
+        "listen": [{"tls": tls}],
+        "upstreams": {"up": {"instances": [{"address": upstream.address}]}},
+        "routes": [ALL],
+    }
+    with front_door(tmp_path_factory.mktemp("behind"), document) as running:
+        yield running
+
+
+def in_front(behind: FrontDoor, ca: Path) -> dict[str, Any]:
+    """The document of a door before that one; ``ca`` vouches for it."""
+    instance = {"address": f"localhost:{behind.port}"}
+    return {
+        "upstreams": {"up": {"instances": [instance], "tls": {"ca": str(ca)}}},
+        "routes": [ALL],
+    }
+
+
 @pytest.mark.parametrize("client_certificate", [False, True])
 def test_tls_on_both_sides(
-    client_certificate: bool, authority: tuple[trustme.CA, Path], tmp_path: Path
+    client_certificate: bool,
+    behind: FrontDoor,
+    authority: tuple[trustme.CA, Path],
+    tmp_path: Path,
 ) -> None:
     """HTTPS in, verified HTTPS out, and with a client authority nobody without its certificate."""
     _, folder = authority
     tls = {"certificate": str(folder / "cert.pem"), "key": str(folder / "key.pem")}
     outer = {**tls, "client_ca": str(folder / "ca.pem")} if client_certificate else tls
-    route = {"name": "all", "prefix": "/", "upstream": "up", "authentication": "none"}
-    with origin() as upstream:
-        inner = {
-            "listen": [{"tls": tls}],
-            "upstreams": {"up": {"instances": [{"address": upstream.address}]}},
-            "routes": [route],
-        }
-        with front_door(tmp_path / "inner", inner) as behind:
-            document = {
-                "listen": [{"tls": outer}],
-                "upstreams": {
-                    "up": {
-                        "instances": [{"address": f"localhost:{behind.port}"}],
-                        "tls": {"ca": str(folder / "ca.pem")},
-                    }
-                },
-                "routes": [route],
-            }
-            with front_door(tmp_path / "outer", document) as door:
-                check_tls(door, folder, client_certificate=client_certificate)
+    document = {"listen": [{"tls": outer}], **in_front(behind, folder / "ca.pem")}
+    with front_door(tmp_path, document) as door:
+        check_tls(door, folder, client_certificate=client_certificate)
 
 
 def check_tls(door: FrontDoor, folder: Path, *, client_certificate: bool) -> None:
@@ -304,41 +327,22 @@ def check_tls(door: FrontDoor, folder: Path, *, client_certificate: bool) -> Non
             httpx.get(url, verify=context)
         context.load_cert_chain(str(folder / "client.pem"))
     answer = httpx.get(url, verify=context)
-    assert answer.text == "ok"
+    assert answer.text == "GET /"
     plain = talk(door.port, GET % b"/")
     assert b"200" not in plain
 
 
 def test_upstream_with_a_wrong_certificate_is_not_spoken_to(
-    authority: tuple[trustme.CA, Path], tmp_path: Path
+    behind: FrontDoor, upstream: Origin, tmp_path: Path
 ) -> None:
     """A certificate of another authority ends in 502, and nothing of the request is sent."""
-    _, folder = authority
-    other = trustme.CA()
-    other.cert_pem.write_to_path(str(tmp_path / "other.pem"))
-    tls = {"certificate": str(folder / "cert.pem"), "key": str(folder / "key.pem")}
-    route = {"name": "all", "prefix": "/", "upstream": "up", "authentication": "none"}
-    with origin() as upstream:
-        inner = {
-            "listen": [{"tls": tls}],
-            "upstreams": {"up": {"instances": [{"address": upstream.address}]}},
-            "routes": [route],
-        }
-        with front_door(tmp_path / "inner", inner) as behind:
-            document = {
-                "upstreams": {
-                    "up": {
-                        "instances": [{"address": f"localhost:{behind.port}"}],
-                        "tls": {"ca": str(tmp_path / "other.pem")},
-                    }
-                },
-                "routes": [route],
-            }
-            with front_door(tmp_path / "outer", document) as door:
-                answer = plain.get(door.url)
-                assert answer.status_code == 502
-                assert answer.json()["code"] == "upstream_unreachable"
-                assert upstream.got == []
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    with front_door(tmp_path / "outer", in_front(behind, other)) as door:
+        answer = plain.get(f"{door.url}/unheard-of")
+        assert answer.status_code == 502
+        assert answer.json()["code"] == "upstream_unreachable"
+        assert [got for got in upstream.got if got.target == "/unheard-of"] == []
 
 
 def test_unix_sockets_on_both_sides(tmp_path: Path) -> None:
@@ -346,18 +350,14 @@ def test_unix_sockets_on_both_sides(tmp_path: Path) -> None:
     with origin() as upstream:
         path = tmp_path / "s"
         inner = {
+            "listen": [{}, {"address": f"unix:{path}"}],
             "upstreams": {"up": {"instances": [{"address": upstream.address}]}},
-            "routes": [{"name": "all", "prefix": "/", "upstream": "up", "authentication": "none"}],
+            "routes": [ALL],
         }
-        with front_door(tmp_path / "inner", inner) as behind:
-            listen = [*behind.base["listen"], {"address": f"unix:{path}"}]
-            behind.stop()
-            behind.base["listen"] = listen
-            behind.write(inner)
-            behind.start()
+        with front_door(tmp_path / "inner", inner):
             document = {
                 "upstreams": {"up": {"instances": [{"address": f"unix:{path}"}]}},
-                "routes": inner["routes"],
+                "routes": [ALL],
             }
             with front_door(tmp_path / "outer", document) as door:
                 assert plain.get(door.url).text == "ok"
@@ -365,28 +365,14 @@ def test_unix_sockets_on_both_sides(tmp_path: Path) -> None:
 
 def overrun(got: Got) -> bytes | Iterator[Step]:
     """Five thousand bytes: announced, or coming as a surprise."""
-    if got.target == "/announced":
+    if got.target == "/overrun/announced":
         return ok(b"x" * 5000)
     return iter((b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 900, 0.1, b"x" * 4100, CLOSE))
 
 
-def test_answer_that_overruns_its_limit_is_refused_or_cut(tmp_path: Path) -> None:
+def test_answer_that_overruns_its_limit_is_refused_or_cut(door: FrontDoor) -> None:
     """``response_bytes`` bounds what an upstream can push through."""
-    with origin(overrun) as upstream:
-        document = {
-            "upstreams": {"up": {"instances": [{"address": upstream.address}]}},
-            "routes": [
-                {
-                    "name": "all",
-                    "prefix": "/",
-                    "upstream": "up",
-                    "authentication": "none",
-                    "response_bytes": 1000,
-                }
-            ],
-        }
-        with front_door(tmp_path, document) as door:
-            refused = plain.get(f"{door.url}/announced")
-            assert (refused.status_code, refused.json()["code"]) == (502, "upstream_bad_answer")
-            with pytest.raises(httpx.RemoteProtocolError):
-                plain.get(f"{door.url}/streamed")
+    refused = plain.get(f"{door.url}/overrun/announced")
+    assert (refused.status_code, refused.json()["code"]) == (502, "upstream_bad_answer")
+    with pytest.raises(httpx.RemoteProtocolError):
+        plain.get(f"{door.url}/overrun/streamed")

@@ -18,6 +18,8 @@ from tests.proxy.origin import Origin, ok, origin
 
 SWAPS = 1000
 SIDES = ("a", "b", "c", "d")
+BREATH = 0.001  # seconds between a client's requests: some ten requests for each swap
+STEADY = 0.005  # while nothing but time has to pass
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ def test_a_thousand_swaps_fail_no_request(
 ) -> None:
     """Percentages, phases and sets of instances change all the time: 0 requests fail."""
     first = {**document(origins, "ab", "cd"), "workers": workers}
-    with front_door(tmp_path, first) as door, load(door.port) as running:
+    with front_door(tmp_path, first) as door, load(door.port, pause=BREATH) as running:
         sets = itertools.cycle([("a", "cd"), ("ab", "c"), ("b", "d"), ("ab", "cd")])
         for swap in range(SWAPS):
             if swap % 4:
@@ -132,7 +134,10 @@ def test_table_that_does_not_validate_never_replaces_a_good_one(
 ) -> None:
     """By file, signal and control API: the old table stays, and the error names line and field."""
     good = document(origins, "a", "c", percent=0)
-    with front_door(tmp_path, good) as door, load(door.port, clients=2) as running:
+    with (
+        front_door(tmp_path, good) as door,
+        load(door.port, clients=2, pause=STEADY) as running,
+    ):
         broken = door.path.read_text().replace("percent: 0", "percent: 101")
         line = 1 + broken[: broken.index("percent: 101")].count("\n")
         answer = door.admin("PUT", "/-/table", content=broken)
@@ -156,7 +161,10 @@ def test_table_refused_half_way_has_changed_nothing(
     """What only shows when it is put in force (a file that is not there, an address that is none)
     is refused whole: the upstreams of the table in force are not let go."""
     good = document(origins, "a", "c", percent=0)
-    with front_door(tmp_path, good) as door, load(door.port, clients=2) as running:
+    with (
+        front_door(tmp_path, good) as door,
+        load(door.port, clients=2, pause=STEADY) as running,
+    ):
         bad = document(origins, "b", "c", percent=0)
         bad["upstreams"]["monolith"]["connections"] = {"idle_seconds": 5}  # would be made anew
         if fault == "authority":
@@ -176,7 +184,7 @@ def test_table_refused_half_way_has_changed_nothing(
 def test_changed_file_is_taken_over_by_itself(origins: dict[str, Origin], tmp_path: Path) -> None:
     """A new file is in force within two seconds, without a signal."""
     with front_door(tmp_path, document(origins, "a", "c", percent=0)) as door:
-        with load(door.port, clients=2) as running:
+        with load(door.port, clients=2, pause=STEADY) as running:
             door.write(document(origins, "a", "c", percent=100))
             said(door, "revision 1 is in force", patience=3)
             time.sleep(0.1)
@@ -204,7 +212,7 @@ def test_last_good_table_outlives_a_broken_file(origins: dict[str, Origin], tmp_
         assert answer.status_code == 200
         door.stop()
         door.start()
-        with load(door.port, clients=1) as running:
+        with load(door.port, clients=1, pause=STEADY) as running:
             time.sleep(0.3)
         assert set(running.answers) == {"c"}
         door.stop()
@@ -212,7 +220,7 @@ def test_last_good_table_outlives_a_broken_file(origins: dict[str, Origin], tmp_
         arguments = door.arguments
         door.arguments = [*arguments, "--state", str(tmp_path / "state")]
         door.start()
-        with load(door.port, clients=1) as running:
+        with load(door.port, clients=1, pause=STEADY) as running:
             time.sleep(0.3)
         assert set(running.answers) == {"c"}
         assert running.failures == []

@@ -218,6 +218,20 @@ def test_post_that_may_have_arrived_is_not_sent_twice(door: FrontDoor, upstream:
     assert [got.body for got in upstream.got[before + 1 :]] == [b"x", b"x"]
 
 
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontDoor]:
+    """Waits for half a second, whatever it waits for."""
+    limits = {"head_seconds": 0.5, "body_seconds": 0.5, "idle_seconds": 0.5}
+    with origin() as upstream:
+        document = {
+            "listen": [{"limits": limits}],
+            "upstreams": {"up": {"instances": [{"address": upstream.address}]}},
+            "routes": [{"name": "all", "prefix": "/", "upstream": "up", "authentication": "none"}],
+        }
+        with front_door(tmp_path_factory.mktemp("impatient"), document) as running:
+            yield running
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
@@ -226,31 +240,17 @@ def test_post_that_may_have_arrived_is_not_sent_twice(door: FrontDoor, upstream:
         (b"POST /fine HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", b"408"),
     ],
 )
-def test_slow_clients_are_shown_out(sent: bytes, status: bytes, tmp_path: Path) -> None:
+def test_slow_clients_are_shown_out(sent: bytes, status: bytes, impatient: FrontDoor) -> None:
     """Slowloris: a head or a body that does not come in time is answered with 408 and the end."""
-    with origin() as upstream:
-        document = {
-            "listen": [{"limits": {"head_seconds": 0.5, "body_seconds": 0.5}}],
-            "upstreams": {"up": {"instances": [{"address": upstream.address}]}},
-            "routes": [{"name": "all", "prefix": "/", "upstream": "up", "authentication": "none"}],
-        }
-        with front_door(tmp_path, document) as door:
-            begun = time.monotonic()
-            assert talk(door.port, sent).startswith(b"HTTP/1.1 " + status)
-            assert time.monotonic() - begun < 4
+    begun = time.monotonic()
+    assert talk(impatient.port, sent).startswith(b"HTTP/1.1 " + status)
+    assert time.monotonic() - begun < 4
 
 
-def test_silent_and_idle_connections_are_closed(tmp_path: Path) -> None:
+def test_silent_and_idle_connections_are_closed(impatient: FrontDoor) -> None:
     """Who connects and says nothing, or nothing more, is not kept for ever."""
-    with origin() as upstream:
-        document = {
-            "listen": [{"limits": {"head_seconds": 0.5, "idle_seconds": 0.5}}],
-            "upstreams": {"up": {"instances": [{"address": upstream.address}]}},
-            "routes": [{"name": "all", "prefix": "/", "upstream": "up", "authentication": "none"}],
-        }
-        with front_door(tmp_path, document) as door:
-            begun = time.monotonic()
-            assert talk(door.port, b"", patience=10) == b""
-            answer = talk(door.port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", patience=10)
-            assert answer.count(b"HTTP/1.1 200") == 1
-            assert time.monotonic() - begun < 6
+    begun = time.monotonic()
+    assert talk(impatient.port, b"", patience=10) == b""
+    answer = talk(impatient.port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", patience=10)
+    assert answer.count(b"HTTP/1.1 200") == 1
+    assert time.monotonic() - begun < 6

@@ -44,7 +44,8 @@ FROM pg_stat_activity a
 WHERE a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL AND EXISTS (
     SELECT FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
     JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE l.pid = a.pid AND n.nspname = %(schema)s AND l.mode LIKE '%%Row%%')
+    WHERE l.pid = a.pid AND n.nspname = %(schema)s AND l.mode LIKE '%%Row%%'
+      AND c.relkind IN ('r', 'p'))
 """
 _TRIPS = 5  # round trips measured; the quickest counts
 

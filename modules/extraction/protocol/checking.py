@@ -30,14 +30,15 @@ IDLE_LOOK = 0.02  # seconds between two looks
 SCRUB_AGE = timedelta(days=1)
 
 # Transactions that have touched the module's tables and stay open: they would keep the fence
-# waiting, or hold row locks that would block the reverse stream.
+# waiting, or hold row locks that would block the reverse stream. Of tables: a VACUUM, which does
+# neither and may take hours, locks their indexes in a writer's mode.
 _OLD = """
 SELECT count(*), coalesce(max(extract(epoch FROM clock_timestamp() - a.xact_start)), 0)::float8
 FROM pg_stat_activity a
 WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
   AND a.xact_start < clock_timestamp() - %s
   AND EXISTS (SELECT FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
-              WHERE l.pid = a.pid AND c.relnamespace = %s::regnamespace
+              WHERE l.pid = a.pid AND c.relnamespace = %s::regnamespace AND c.relkind IN ('r', 'p')
                 AND l.granted AND l.mode IN ('RowShareLock', 'RowExclusiveLock'))
 """
 _MIGRATIONS = "SELECT app || '.' || name FROM {}.django_migrations ORDER BY 1"

@@ -80,7 +80,7 @@ class DraftsView(ApiView):
         idempotent=True,
     )
     def post(self, request: ApiRequest, body: DraftBody) -> Answer:
-        order = drafts.create(_draft(body), actor=_staff(request))
+        order = drafts.create(_draft(body), actor=_staff(request), order_id=request.subject)
         return _answer(order, status=201)
 
 

@@ -90,7 +90,7 @@ class OrdersView(ApiView):
             locale=body.locale,
             actor=who(request),
         )
-        return placed(lambda: place(command))
+        return placed(lambda: place(command, order_id=request.subject))
 
     @operation(
         "List orders",

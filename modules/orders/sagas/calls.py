@@ -19,7 +19,13 @@ from modules.cart.contract import (
 )
 from modules.inventory.contract import Inventory, ReleaseStock, ReserveStock, RestockReturn
 from modules.orders.sagas.cancelling import Cancelling
-from modules.orders.sagas.placing import RESERVED_FOR, Authorization, Checkout, Placing
+from modules.orders.sagas.placing import (
+    NOT_RECEIVED,
+    RESERVED_FOR,
+    Authorization,
+    Checkout,
+    Placing,
+)
 from modules.orders.sagas.returning import Returning
 from modules.orders.sagas.settling import Settling
 from modules.payment.contract import (
@@ -27,6 +33,7 @@ from modules.payment.contract import (
     AuthorizePayment,
     CancelPayment,
     CapturePayment,
+    Declined,
     NotCapturable,
     OutcomeUnknown,
     Payment,
@@ -118,6 +125,10 @@ def authorize(call: Call) -> Authorization:
         payment = use(Payment).authorize(command)
     except ActionRequired as required:
         return Authorization(next_action=required.next_action)
+    except Declined as declined:
+        if declined.decline_code == NOT_RECEIVED:
+            return Authorization(received=False)
+        raise
     if payment.state is PaymentState.REQUIRES_ACTION:
         return Authorization(next_action=payment.next_action)
     if payment.state in (PaymentState.CREATED, PaymentState.UNKNOWN):

@@ -60,6 +60,7 @@ class Placing:
     """All that placing needs to know. ``waiting``: compensations that have not happened yet.
 
     ``patience``: for how many seconds more payment may be away before the order is given up.
+    ``asked_anew``: payment was asked a second time, because the provider never got the first.
     """
 
     phase: Phase
@@ -82,6 +83,7 @@ class Placing:
     failure_detail: str = ""
     waiting: tuple[str, ...] = ()
     patience: float = 0.0
+    asked_anew: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +97,13 @@ class Checkout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorization:
-    """The answer of ``authorize``. ``next_action``: where the shopper must confirm, or empty."""
+    """The answer of ``authorize``. ``next_action``: where the shopper must confirm, or empty.
+
+    ``received``: False when payment gave its request up, for the provider never got it.
+    """
 
     next_action: str = ""
+    received: bool = True
 
 
 def decide(state: Placing, event: SagaEvent) -> Decision | None:
@@ -187,11 +193,24 @@ def _reserved(state: Placing) -> Decision:
     return Decision(state=after, commands=(Do(kind="authorize"),), deadline=AUTHORIZE_WITHIN)
 
 
-def _authorized(state: Placing, answer: Authorization) -> Decision:
+def _authorized(state: Placing, answer: Authorization) -> Decision | None:
+    if not answer.received:
+        return _ask_anew(state)
     if answer.next_action:
         after = replace(state, phase=Phase.CONFIRMING, next_action=answer.next_action)
         return Decision(state=after, deadline=CONFIRM_WITHIN)
     return _place(state)
+
+
+def _ask_anew(state: Placing) -> Decision | None:
+    """Whoever asked died between noting it down and asking: no reason to give the order up.
+
+    Once: a provider that does not get the second either is not to be reached.
+    """
+    if state.asked_anew:
+        return _undo(state, "payment.declined", f"The payment was declined ({NOT_RECEIVED}).")
+    after = replace(state, asked_anew=True)
+    return Decision(state=after, commands=(Do(kind="authorize"),), deadline=AUTHORIZE_WITHIN)
 
 
 def _place(state: Placing) -> Decision:
@@ -207,6 +226,8 @@ def _signal(state: Placing, event: Signal) -> Decision | None:
     match event.name:
         case "payment_authorized" if paying:
             return _place(state)
+        case "payment_declined" if event.data.get("code") == NOT_RECEIVED:
+            return None  # who asks again hears it as the answer
         case "payment_declined" if paying:
             code = event.data.get("code", "declined")
             return _undo(state, "payment.declined", f"The payment was declined ({code}).")
@@ -218,6 +239,8 @@ def _signal(state: Placing, event: Signal) -> Decision | None:
             return None
 
 
+# Payment's decline code of a request that never reached the provider.
+NOT_RECEIVED = "not_received"
 # With these no money stands; after any other refusal of a payment it is asked to give back.
 _NOTHING_PAID = frozenset({"payment.declined", "payment.method_unknown"})
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import connections
+from django.db import IntegrityError, connections
 
 from modules.inventory.contract import StockLine
 from modules.orders.contract import (
@@ -16,7 +16,7 @@ from modules.orders.contract import (
     OrderState,
     OrderStateConflict,
 )
-from modules.orders.queries import ALIAS, get_order
+from modules.orders.queries import ALIAS, find_orders, get_order
 from modules.orders.sagas import placing
 from modules.orders.sagas.placing import RESERVED_FOR, Phase, Placing
 from modules.orders.service.placement import INLINE, Placement, outcome
@@ -53,11 +53,17 @@ class Draft:
     billing_address: PostalAddress | None = None
 
 
-def create(draft: Draft, *, actor: str, clock: Clock = utc_now) -> Order:
-    """Store a draft."""
-    order_id = new_id()
-    with atomic("orders"):
-        insert_order(_new(order_id, draft, clock), Entry(kind="drafted"), actor=actor)
+def create(
+    draft: Draft, *, actor: str, order_id: UUID | None = None, clock: Clock = utc_now
+) -> Order:
+    """Store a draft. ``order_id``: what it is to be; where that is stored already, that one."""
+    order_id = order_id or new_id()
+    try:
+        with atomic("orders"):
+            insert_order(_new(order_id, draft, clock), Entry(kind="drafted"), actor=actor)
+    except IntegrityError:
+        if not find_orders((order_id,)):
+            raise
     return get_order(order_id)
 
 

@@ -18,10 +18,11 @@ from modules.orders.writing import Entry, tell
 from modules.platform.contracts import ContractError, PostalAddress, Unavailable
 from modules.platform.databases import atomic
 from modules.platform.rest.identifiers import new_id
-from modules.platform.sagas import Signal
+from modules.platform.sagas import Signal, store
 from modules.platform.sagas.clock import Clock, utc_now
 from modules.platform.sagas.running import Run, run_inline
-from modules.platform.sagas.starting import signal, start
+from modules.platform.sagas.saga import Status
+from modules.platform.sagas.starting import signal, start, take
 
 # A shopper waits this long at most; a slow payment goes on in the background (202).
 INLINE = timedelta(seconds=4)
@@ -71,14 +72,49 @@ class OrderFailure(Exception):
         self.code, self.detail, self.cause, self.order_id = code, detail, cause, order_id
 
 
-def place(command: PlaceOrder, *, within: timedelta = INLINE, clock: Clock = utc_now) -> Placement:
+def place(
+    command: PlaceOrder,
+    *,
+    order_id: UUID | None = None,
+    within: timedelta = INLINE,
+    clock: Clock = utc_now,
+) -> Placement:
     """Turn the cart into an order.
 
-    Raises OrderFailure, CartBeingOrdered; Unavailable when cart or shipping do not answer (then
-    nothing is kept).
+    ``order_id``: what it is to be; where that was begun before, it is brought to its end, and that
+    is answered. Raises OrderFailure, CartBeingOrdered; Unavailable when cart or shipping do not
+    answer (then nothing is kept).
     """
-    order_id = new_id()
-    state = Placing(
+    order_id = order_id or new_id()
+    saga = start(
+        "orders",
+        placing.TYPE,
+        id=order_id,
+        key=str(order_id),
+        subject=str(order_id),
+        state=_begun(order_id, command),
+        inline=True,
+        clock=clock,
+    )
+    if saga is None:
+        return _go_on(order_id, command, within=within, clock=clock)
+    run = run_inline("orders", saga, within=within, clock=clock)
+    return outcome(run, owners=command.owners, clock=clock)
+
+
+def _go_on(order_id: UUID, command: PlaceOrder, *, within: timedelta, clock: Clock) -> Placement:
+    """A request for it died on the way. Whoever runs it now is left alone."""
+    saga = store.load("orders", order_id)
+    assert saga is not None  # noqa: S101  # sagas are kept for longer than keys
+    held = take("orders", saga, clock=clock) if saga.status is Status.RUNNING else None
+    if held is None and saga.state.phase is Phase.CHECKOUT:
+        raise CartBeingOrdered(cart_id=command.cart_id)
+    run = Run(saga=saga) if held is None else run_inline("orders", held, within=within, clock=clock)
+    return outcome(run, owners=command.owners, clock=clock)
+
+
+def _begun(order_id: UUID, command: PlaceOrder) -> Placing:
+    return Placing(
         phase=Phase.CHECKOUT,
         order_id=order_id,
         cart_id=command.cart_id,
@@ -92,19 +128,6 @@ def place(command: PlaceOrder, *, within: timedelta = INLINE, clock: Clock = utc
         payment_method=command.payment_method,
         patience=patience(),
     )
-    saga = start(
-        "orders",
-        placing.TYPE,
-        id=order_id,
-        key=str(order_id),
-        subject=str(order_id),
-        state=state,
-        inline=True,
-        clock=clock,
-    )
-    assert saga is not None  # noqa: S101  # the key is new
-    run = run_inline("orders", saga, within=within, clock=clock)
-    return outcome(run, owners=command.owners, clock=clock)
 
 
 def patience() -> float:

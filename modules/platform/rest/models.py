@@ -12,6 +12,9 @@ class IdempotencyRecord(models.Model):
     digest = models.BinaryField(primary_key=True, max_length=32)
     request_hash = models.BinaryField(max_length=32)
     started_at = models.DateTimeField()
+    # The id of what the request makes, chosen once per key: whoever takes over makes that, or
+    # finds it made. None on rows of an older version.
+    subject = models.UUIDField(null=True)
     answered_at = models.DateTimeField(null=True)
     status = models.PositiveSmallIntegerField(null=True)
     headers = models.JSONField(default=dict)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, ClassVar
+from uuid import UUID
 
 import msgspec
 from django.http import HttpResponse
@@ -119,13 +120,18 @@ def _handle(
     if not declared.idempotent:
         return run()
     request.idempotency_key = idempotency.required_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
+
+    def run_as(subject: UUID) -> HttpResponse:
+        request.subject = subject
+        return run()
+
     return idempotency.once(
         view.module,
         actor=request.actor,
         operation=f"{request.method} {request.path}",
         key=request.idempotency_key,
         body=request.body,
-        run=run,
+        run=run_as,
     )
 
 

@@ -88,7 +88,7 @@ def _run(module: str, saga: Saga, clock: Clock, until: datetime | None) -> Run:
     while held is not None and saga.lease_until == held:
         now = clock()
         step = saga.due_step(now)
-        if saga.deadline_at is not None and saga.deadline_at <= now:
+        if saga.is_overdue(now):
             keep = now + LEASE
             saga = record(module, saga, partial(_expire, now), now=now, held=held, keep_until=keep)
         elif step is None or (until is not None and now >= until):

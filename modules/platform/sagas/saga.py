@@ -17,6 +17,10 @@ from modules.platform.sagas.retries import gives_up
 
 Delay = Callable[[int], timedelta]
 
+# How long after the deadline a command is still owed its try: longer than a machine needs to start
+# again with all its workers. Bounded, because a command may be what kills who carries it out.
+OWED = timedelta(minutes=5)
+
 
 class Status(StrEnum):
     """Whether anything happens by itself. MANUAL: only a person can go on."""
@@ -59,6 +63,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_due(self, now: datetime) -> bool:
         return self.state is StepState.PENDING and (self.next_at is None or self.next_at <= now)
 
+    def was_due(self, by: datetime) -> bool:
+        """Whether this forward command should have been carried out by then, and was not."""
+        return not self.undoes and self.is_due(by)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saga:
@@ -80,6 +88,17 @@ class Saga:
     def due_step(self, now: datetime) -> Step | None:
         """The first command that can be carried out now."""
         return next((step for step in self.steps if step.is_due(now)), None)
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether the deadline has passed, and everybody was asked who should have been by then.
+
+        A deadline is the other modules' time to answer. When the runner died, or none was there,
+        the commands that were due meanwhile are carried out first, and their answers count.
+        """
+        deadline = self.deadline_at
+        if deadline is None or deadline > now:
+            return False
+        return now - deadline >= OWED or not any(step.was_due(deadline) for step in self.steps)
 
     def step(self, number: int) -> Step:
         return self.steps[number - 1]

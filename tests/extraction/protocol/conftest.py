@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from modules.extraction.protocol import Backfill, Direction, Move, Stream, install, scrub
+from tests import memory
 from tests.extraction.protocol.older import older
 from tests.extraction.protocol.servers import OtherServer
 from tests.extraction.protocol.shop import databases, lines, till
 
+Old = Callable[[int], tuple[str, ...]]  # the URLs of two databases, by version
 ROWS = """
 INSERT INTO till.account (name) SELECT 'a' || n FROM generate_series(1, 50) n;
 INSERT INTO till.entry (account_id, amount) SELECT 1 + n % 50, n FROM generate_series(1, 200) n;
@@ -67,9 +70,15 @@ def urls() -> Iterator[tuple[str, ...]]:
 
 
 @pytest.fixture(scope="session")
-def old() -> Iterator[tuple[str, ...]]:
-    """Two databases on one PostgreSQL 16."""
-    with older() as server, databases(server, "source", "target") as made:
+def old() -> Iterator[Old]:
+    """Two databases on one older PostgreSQL, which begins when its version is asked for."""
+    with ExitStack() as stack:
+
+        @cache
+        def made(version: int) -> tuple[str, ...]:
+            server = stack.enter_context(older(version))
+            return stack.enter_context(databases(server, "source", "target"))
+
         yield made
 
 
@@ -83,7 +92,7 @@ def pair(urls: tuple[str, ...]) -> Iterator[Pair]:
 @pytest.fixture(scope="module")
 def other() -> Iterator[OtherServer]:
     """One for all tests of a file."""
-    home = Path(tempfile.mkdtemp(prefix="ficus-move-"))
+    home = Path(tempfile.mkdtemp(prefix="ficus-move-", dir=memory.directory()))
     home.chmod(0o755)  # as root PostgreSQL runs under a user of its own, which must get there
     server = OtherServer(home)
     server.start()

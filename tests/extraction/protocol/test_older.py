@@ -1,4 +1,4 @@
-"""From a monolith on PostgreSQL 16: to a service on 16, and to one on 18."""
+"""From a monolith on an older PostgreSQL: to a service on 18, and to one on the same."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -34,7 +35,8 @@ from modules.extraction.protocol import (
 from modules.extraction.protocol.rotating import rotate
 from tests.e2e.running import eventually
 from tests.extraction.protocol import writing
-from tests.extraction.protocol.conftest import Pair, sessions
+from tests.extraction.protocol.conftest import Old, Pair, sessions
+from tests.extraction.protocol.older import NEWEST, WHEELS, versions
 from tests.extraction.protocol.processes import running
 from tests.extraction.protocol.shop import till
 from tests.extraction.protocol.test_log_traps import SWAPS
@@ -60,15 +62,24 @@ LATE = "SET synchronous_commit = off; UPDATE till.account SET balance = 3"
 ON_DISK = "SELECT pg_current_wal_flush_lsn() >= %s::pg_lsn"
 
 
-@pytest.fixture(params=["16 to 16", "16 to 18"])
-def pair(
-    request: pytest.FixtureRequest, old: tuple[str, ...], urls: tuple[str, ...]
-) -> Iterator[Pair]:
-    """As everywhere, with the source on 16."""
-    target = old[1] if request.param.endswith("16") else urls[1]
-    with sessions(till(old[0], target)) as pair:
-        assert pair.source.info.server_version // 10000 == 16
-        assert pair.target.info.server_version // 10000 == int(request.param[-2:])
+def moves(source: int, target: int) -> Any:
+    """A parameter of ``pair``."""
+    marks = () if source in WHEELS else pytest.mark.debian
+    return pytest.param((source, target), marks=marks, id=f"{source} to {target}")
+
+
+TO_18 = [moves(version, NEWEST) for version in versions()]
+# What an older target does is in the way back, too: among themselves not each with each.
+ALL = [*TO_18, moves(16, 16)]
+
+
+@pytest.fixture(params=ALL)
+def pair(request: pytest.FixtureRequest, old: Old, urls: tuple[str, ...]) -> Iterator[Pair]:
+    """As everywhere, with the source on an older PostgreSQL."""
+    source, target = request.param
+    with sessions(till(old(source)[0], urls[1] if target == NEWEST else old(target)[1])) as pair:
+        assert pair.source.info.server_version // 10000 == source
+        assert pair.target.info.server_version // 10000 == target
         yield pair
 
 
@@ -141,8 +152,8 @@ def test_swaps_under_writers_lose_no_write(pair: Pair, tmp_path: Path) -> None:
     assert heal(pair.move).found is State.NOT_INSTALLED
 
 
-@pytest.mark.parametrize("pair", ["16 to 18"], indirect=True)
-def test_what_was_read_is_on_the_disk_of_16_before_it_counts(pair: Pair) -> None:
+@pytest.mark.parametrize("pair", TO_18, indirect=True)
+def test_what_was_read_is_on_the_disk_of_an_older_one_before_it_counts(pair: Pair) -> None:
     """Also when nothing there writes the log out by itself."""
     pair.copy()
     (log_writer,) = pair.source.execute(LOG_WRITER).fetchone() or (0,)

@@ -1,4 +1,4 @@
-"""What PostgreSQL 16 and 18 make of the same rows, and what is refused where they do not agree."""
+"""What older PostgreSQLs and 18 make of the same rows; what is refused where they do not agree."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from modules.extraction.protocol import (
 from modules.extraction.protocol.sides import connect
 from modules.extraction.protocol.tables import Column, read_tables
 from tests.extraction.protocol import kinds
-from tests.extraction.protocol.conftest import sessions
+from tests.extraction.protocol.conftest import Old, sessions
+from tests.extraction.protocol.older import WHEELS, versions
 from tests.extraction.protocol.shop import till
 from tests.extraction.protocol.test_older import CHANGES, equal
 
@@ -31,30 +32,34 @@ SELECT array_agg(hash_record_extended(ROW(t COLLATE {}), 7) ORDER BY n)
 FROM unnest(%s::text[]) WITH ORDINALITY AS given (t, n)
 """
 ENDLESS = "INSERT INTO till.entry (account_id, amount, took) VALUES (1, 1, 'infinity')"
+OF_EACH = pytest.mark.parametrize(
+    "version",
+    [pytest.param(one, marks=() if one in WHEELS else pytest.mark.debian) for one in versions()],
+)
 ENDED = """
 ALTER TABLE till.entry DISABLE TRIGGER entry_append_only;
 UPDATE till.entry SET took = '1 day' WHERE took = 'infinity';
 """
 
 
-def test_values_of_all_types_hash_alike_on_16_and_18(
-    old: tuple[str, ...], urls: tuple[str, ...]
-) -> None:
+@OF_EACH
+def test_values_of_all_types_hash_as_on_18(version: int, old: Old, urls: tuple[str, ...]) -> None:
     """Digests of two versions can be compared: a value has one hash, and each another one."""
-    with psycopg.connect(old[0]) as session:
+    with psycopg.connect(old(version)[0]) as session:
         types = [*kinds.VALUES, *(name for (name,) in session.execute(kinds.BUILT_IN))]
-    ours, theirs = (hashed(url, types) for url in (old[0], urls[1]))
+    ours, theirs = (hashed(url, types) for url in (old(version)[0], urls[1]))
     assert ours == theirs
     rows = sum(len(values) for values in kinds.VALUES.values())
     assert len({row[1:3] for row in ours[1]}) == rows
 
 
+@OF_EACH
 def test_texts_hash_alike_whatever_the_collation(
-    old: tuple[str, ...], urls: tuple[str, ...]
+    version: int, old: Old, urls: tuple[str, ...]
 ) -> None:
     """Of libc or built in, of the database or a column's own: the bytes count."""
     found = set()
-    for url in (old[0], urls[1]):
+    for url in (old(version)[0], urls[1]):
         with psycopg.connect(url) as session:
             for (collation,) in session.execute(kinds.COLLATIONS).fetchall():
                 statement = sql.SQL(HASHED).format(sql.SQL(collation))
@@ -63,10 +68,11 @@ def test_texts_hash_alike_whatever_the_collation(
     assert len(found) == 1
 
 
-def test_an_encoding_of_its_own_is_refused(old: tuple[str, ...], urls: tuple[str, ...]) -> None:
+def test_an_encoding_of_its_own_is_refused(old: Old, urls: tuple[str, ...]) -> None:
     """The same letters would be other bytes, and have other hashes."""
-    latin = make_conninfo(old[0], dbname="latin")
-    with psycopg.connect(old[0], autocommit=True) as admin:
+    server = old(16)[0]
+    latin = make_conninfo(server, dbname="latin")
+    with psycopg.connect(server, autocommit=True) as admin:
         admin.execute("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
         try:
             with pytest.raises(Unmovable, match="encodings: LATIN1 and UTF8"):
@@ -75,11 +81,11 @@ def test_an_encoding_of_its_own_is_refused(old: tuple[str, ...], urls: tuple[str
             admin.execute("DROP DATABASE latin")
 
 
-def test_a_row_that_16_cannot_read_is_refused(old: tuple[str, ...], urls: tuple[str, ...]) -> None:
+def test_a_row_that_16_cannot_read_is_refused(old: Old, urls: tuple[str, ...]) -> None:
     """From 18 to 16: an interval without end is younger. By the installation if it is one of the
     rows that are tried, else by the copy. Without such rows the module moves.
     """
-    with sessions(till(urls[0], old[1])) as pair:
+    with sessions(till(urls[0], old(16)[1])) as pair:
         pair.source.execute("DELETE FROM till.entry WHERE id > 1")
         pair.source.execute(ENDLESS)
         with pytest.raises(Unmovable, match=r"entry: .*PostgreSQL 18 and 16.*interval"):
@@ -98,10 +104,10 @@ def test_a_row_that_16_cannot_read_is_refused(old: tuple[str, ...], urls: tuple[
 
 
 def test_what_16_cannot_read_stops_the_way_back_until_it_is_gone(
-    old: tuple[str, ...], urls: tuple[str, ...]
+    old: Old, urls: tuple[str, ...]
 ) -> None:
     """Loudly, before any fence; the service goes on meanwhile."""
-    with sessions(till(old[0], urls[1])) as pair:
+    with sessions(till(old(16)[0], urls[1])) as pair:
         pair.ready()
         cutover(pair.move)
         pair.target.execute(ENDLESS)
@@ -114,10 +120,10 @@ def test_what_16_cannot_read_stops_the_way_back_until_it_is_gone(
 
 
 def test_a_version_that_is_too_old_is_refused(
-    old: tuple[str, ...], urls: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    old: Old, urls: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By its number, as if 17 were the oldest; not by a function that it does not have."""
-    move = till(old[0], urls[1])
+    move = till(old(16)[0], urls[1])
     monkeypatch.setattr(sides, "OLDEST", 17)
     with pytest.raises(Unmovable, match="the monolith is on PostgreSQL 16; 17 is the oldest"):
         install(move)

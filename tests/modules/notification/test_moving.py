@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from uuid import UUID
 
 import pytest
 from django.db import connections
 
 from modules.notification import tasks
+from modules.notification.claims import Settled
 from modules.notification.contract import Channel, MessageState
 from modules.notification.models import MessageRow
 from modules.notification.providers.smtp import SmtpTransport
@@ -63,6 +65,31 @@ def test_what_was_sent_is_marked_by_whoever_has_the_module_next(
     row = MessageRow.objects.get()
     assert (row.state, row.claim) == (MessageState.SENT, None)
     assert len(post.mails) == 1
+
+
+def test_each_mail_of_a_batch_is_handed_on_as_soon_as_it_is_sent(
+    post: Post, transport_sender: Callable[..., Sender], moved: Callable[[], None]
+) -> None:
+    """A sender that dies then leaves one unmarked at most, here as elsewhere."""
+    handed: list[tuple[int, int]] = []  # mails that were out, and marks in this lot
+
+    def hand_on(holder: UUID, settled: Sequence[Settled]) -> None:
+        handed.append((len(post.mails), len(settled)))
+        tasks._hand_on(holder, settled)
+
+    queue = InlineCarrier()
+    with carried_by(queue):
+        for number in range(3):
+            hear(confirmed(number=f"F-{number}"))
+        queue.waiting.clear()
+        transport_sender(hand_on=hand_on).run()
+        assert handed == [(1, 1), (2, 1), (3, 1)]
+        moved()
+        queue.pump()
+    states = MessageRow.objects.values_list("state", flat=True)
+    assert list(states) == [MessageState.SENT] * 3
+    assert transport_sender().run() == 0
+    assert len(post.mails) == 3
 
 
 def test_without_a_queue_the_refusal_is_said(

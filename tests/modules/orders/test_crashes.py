@@ -182,14 +182,27 @@ def test_a_crash_delays_an_order_and_does_not_fail_it(world: World) -> None:
         trial.clean()
 
 
-@pytest.mark.parametrize("scenario", [place_it, declined], ids=lambda each: each.__name__)
-def test_two_crashes_at_any_points_leave_nothing_half_done(
-    world: World, scenario: Scenario
-) -> None:
-    """Also when recovery itself dies."""
-    points = attempt(world, scenario)
+def test_neither_do_two_the_second_in_the_worker_that_took_over(world: World) -> None:
+    """By then the phase's deadline has passed, and nobody has asked: that is no reason to give up.
+
+    A web server dies while it places the order, and so does the worker that goes on with it.
+    """
+    points = attempt(world, place_it)
+    for first, second in combinations(range(1, points + 3), 2):
+        trial, crasher = Trial.new(world), Crasher(first, second)
+        with suppress(SimulatedCrash), observed(crasher):
+            place_it(trial)
+        trial.settled(crasher)
+        assert Order.objects.get(cart_id=trial.cart_id).state == OrderState.CONFIRMED
+        trial.check()
+        trial.clean()
+
+
+def test_two_crashes_at_any_points_leave_nothing_half_done(world: World) -> None:
+    """Also when recovery itself dies, and there is something to give back."""
+    points = attempt(world, declined)
     for pair in combinations(range(1, points + 3), 2):
-        attempt(world, scenario, *pair)
+        attempt(world, declined, *pair)
 
 
 def test_every_crash_point_of_sagas_is_passed_by_an_order(world: World, clock: Clock) -> None:

@@ -20,8 +20,10 @@ from modules.orders.contract import (
 )
 from modules.orders.models import Order
 from modules.orders.queries import find_orders, get_order, timeline
-from modules.orders.sagas.placing import Phase
+from modules.orders.sagas.placing import NOT_RECEIVED, Phase
 from modules.orders.service.placement import OrderFailure
+from modules.payment import domain as payment
+from modules.payment.contract import Declined
 from modules.platform.contracts import Unavailable
 from modules.platform.messaging.carrier import InlineCarrier
 from modules.platform.sagas import Signal, store
@@ -271,6 +273,40 @@ def test_payment_that_never_answers_is_given_up_and_voided(world: World, clock: 
     assert world.accounts[order.id].charges == 1
     assert (world.standing(order.id), world.held("apple")) == (0, 0)
     assert world.carts[cart_id].locked_by is None
+
+
+def never_received() -> Declined:
+    """Payment noted the request down, died before it asked, and gave it up half a minute later."""
+    assert NOT_RECEIVED == payment.NOT_RECEIVED
+    return Declined(order_id=UUID(int=1), decline_code=NOT_RECEIVED)
+
+
+def test_payment_that_was_never_asked_is_asked_anew(world: World) -> None:
+    """With another key, for payment is done with the first; the order stands."""
+    world.fail("payment.authorize", never_received())
+    order = buy(world.new_cart()).order
+    assert (order.state, world.accounts[order.id].charges) == (OrderState.CONFIRMED, 1)
+    keys = [key for name, key in world.calls if name == "payment.authorize"]
+    assert keys == [f"{order.id}:3:authorize", f"{order.id}:4:authorize"]
+
+
+def test_payment_that_is_never_asked_ends_the_order(world: World) -> None:
+    """A second time is no accident: declined, and all is given back."""
+    world.fail("payment.authorize", never_received(), never_received())
+    with pytest.raises(OrderFailure) as failure:
+        buy(world.new_cart())
+    assert failure.value.code == "payment.declined"
+    assert (only_order().state, world.held("apple")) == (OrderState.CANCELLED, 0)
+
+
+def test_news_of_a_request_that_was_never_asked_changes_nothing(world: World, clock: Clock) -> None:
+    """The order asks again by itself, before the event comes or after it."""
+    world.fail("payment.authorize", BEFORE)
+    order = buy(world.new_cart(), clock=clock).order
+    signal("orders", order.id, Signal(name="payment_declined", data={"code": NOT_RECEIVED}))
+    assert get_order(order.id).state is OrderState.RESERVED
+    settle(clock)
+    assert get_order(order.id).state is OrderState.CONFIRMED
 
 
 def test_inventory_that_is_down_fails_the_order_in_time(world: World, clock: Clock) -> None:

@@ -22,6 +22,7 @@ GUEST = {"Cart-Token": "guest-token"}
 def staff_token(monkeypatch: pytest.MonkeyPatch) -> None:
     """The credential ``staff`` is staff with notes:write; runs start at none."""
     views.runs.clear()
+    views.subjects.clear()
     actor = Actor(kind=ActorKind.STAFF, id="s1", scopes=frozenset({"notes:write"}))
     reader = Actor(kind=ActorKind.STAFF, id="s2", scopes=frozenset({"notes:read"}))
     known = {"staff": actor, "reader": reader}
@@ -164,6 +165,58 @@ def test_business_errors_are_replayed_too(api: Client) -> None:
         assert post(api, {"text": "many"}, **{"Idempotency-Key": "k"}).status_code == 409
         assert post(api, {"text": "busy"}, **{"Idempotency-Key": "b"}).status_code == 503
     assert views.runs == ["many", "busy", "busy"]
+
+
+@pytest.mark.django_db
+def test_conflict_of_the_moment_is_not_kept(api: Client) -> None:
+    """A 409 that says to ask again would else be said for two days."""
+    for _ in range(2):
+        answer = post(api, {"text": "in a moment"}, **{"Idempotency-Key": "k"})
+        assert (answer.status_code, answer["Retry-After"]) == (409, "1")
+    assert views.runs == ["in a moment", "in a moment"]
+    assert len(set(views.subjects)) == 1
+
+
+@pytest.mark.django_db
+def test_what_a_dead_request_was_to_make_is_what_the_next_one_makes(api: Client) -> None:
+    """Its key is given to nobody for a minute, then with the same id for the thing to be made."""
+
+    def ask() -> int:
+        return int(post(api, {"text": "crash"}, **{"Idempotency-Key": "k"}).status_code)
+
+    assert ask() == 500
+    running("0 seconds")
+    assert ask() == 409
+    running("61 seconds")
+    assert ask() == 500
+    assert ask() == 500
+    assert views.runs == ["crash"] * 3
+    assert len(set(views.subjects)) == 1
+    assert views.subjects[0] is not None
+
+
+@pytest.mark.django_db
+def test_what_was_not_made_is_made_as_another_thing(api: Client) -> None:
+    """A 503 says that nothing was kept, so its id means nothing either; nor do keys share one."""
+    for key in ("k", "k", "l"):
+        post(api, {"text": "busy"}, **{"Idempotency-Key": key})
+    assert len(set(views.subjects)) == 3
+
+
+@pytest.mark.django_db
+def test_claim_of_an_older_version_is_taken_over(api: Client) -> None:
+    """It named nothing; who takes over is given an id all the same."""
+    post(api, {"text": "crash"}, **{"Idempotency-Key": "k"})
+    with connections["default"].cursor() as cursor:
+        cursor.execute("UPDATE idempotency_record SET subject = NULL")
+    post(api, {"text": "crash"}, **{"Idempotency-Key": "k"})
+    assert None not in views.subjects
+
+
+def running(since: str) -> None:
+    """The request with the only key began so long ago, and is at work or dead."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("UPDATE idempotency_record SET started_at = now() - %s::interval", [since])
 
 
 @pytest.mark.django_db

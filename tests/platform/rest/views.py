@@ -34,6 +34,7 @@ from modules.platform.rest import (
 NOTES = ids("note")
 KNOWN = UUID("01920000-0000-7000-8000-000000000001")
 runs: list[str] = []
+subjects: list[UUID | None] = []
 
 
 class NoteBody(msgspec.Struct, kw_only=True):
@@ -64,6 +65,11 @@ class Busy(Unavailable):
     code = "notes.busy"
 
 
+class BeingWritten(Conflict):
+    code = "notes.being_written"
+    retryable = True
+
+
 class NoteView(ApiView):
     module: ClassVar[str] = "accounts"
 
@@ -80,10 +86,11 @@ class NoteList(NoteView):
         returns={201: NoteBody},
         access=identified(),
         idempotent=True,
-        errors=(TooManyNotes, Busy),
+        errors=(TooManyNotes, Busy, BeingWritten),
     )
     def post(self, request: ApiRequest, body: NewNote) -> Answer:
         runs.append(body.text)
+        subjects.append(request.subject)
         _trouble(body.text)
         note = NoteBody(id=NOTES.text(KNOWN), text=body.text, stars=len(runs))
         return Answer(body=note, status=201, version=1, headers={"Location": "/here"})
@@ -119,6 +126,7 @@ def _trouble(text: str) -> None:
     errors: dict[str, ContractError] = {
         "many": TooManyNotes(limit=3),
         "busy": Busy(),
+        "in a moment": BeingWritten(),
         "fenced": Fenced(module=NoteView.module, epoch=7),
         "moved": Moved(module=NoteView.module, epoch=8),
         "payment fenced": Fenced(module="payment", epoch=7),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from uuid import uuid4
 
@@ -11,15 +12,26 @@ from django.db import IntegrityError, connections
 from modules.platform.contracts import CallContext, call_context, current_context
 from modules.platform.databases import atomic
 from modules.platform.messaging.carrier import InlineCarrier
+from modules.platform.messaging.crashpoints import SimulatedCrash
 from modules.platform.messaging.testing import drain
 from modules.platform.sagas import Signal, store
 from modules.platform.sagas.definition import UnknownSaga, definition_of
 from modules.platform.sagas.recording import SagaGone, record
 from modules.platform.sagas.running import run, run_inline
-from modules.platform.sagas.saga import Saga, Status, StepState
+from modules.platform.sagas.saga import OWED, Saga, Status, StepState
 from modules.platform.sagas.starting import LEASE, signal, start, take
 from modules.platform.sagas.tasks import purge, sweep, sweep_module
-from tests.platform.sagas.toy import MODULE, Agency, Clock, NoRoom, Phase, Trip, begin, down
+from tests.platform.sagas.toy import (
+    MODULE,
+    WITHIN,
+    Agency,
+    Clock,
+    NoRoom,
+    Phase,
+    Trip,
+    begin,
+    down,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MINUTE = timedelta(minutes=1)
@@ -29,6 +41,12 @@ def now_(saga: Saga) -> Saga:
     found = store.load(MODULE, saga.id)
     assert found is not None
     return found
+
+
+def wait_until_due(saga: Saga, clock: Clock) -> None:
+    due = now_(saga).due_at
+    assert due is not None
+    clock.now = max(clock.now, due)
 
 
 def states(saga: Saga) -> list[tuple[str, str]]:
@@ -166,10 +184,55 @@ def test_deadline_supersedes_the_pending_step(agency: Agency, clock: Clock) -> N
     agency.always["hotel"] = down()
     saga = begin(clock=clock)
     run_inline(MODULE, saga, within=MINUTE, clock=clock)
-    clock.forward(seconds=31)
-    run(MODULE, saga.id, clock=clock)
+    while now_(saga).state.phase is Phase.HOTEL:
+        wait_until_due(saga, clock)
+        run(MODULE, saga.id, clock=clock)
+    assert clock() - saga.created_at < timedelta(seconds=31)
     assert states(saga) == [("flight", "done"), ("hotel", "superseded"), ("cancel", "done")]
     assert now_(saga).state.why == "expired"
+
+
+def test_command_of_a_dead_runner_is_carried_out_though_the_deadline_has_passed(
+    agency: Agency, clock: Clock
+) -> None:
+    """Nobody was asked in that time, so nobody was late; the answer counts."""
+    saga = begin(clock=clock)
+    clock.forward(minutes=4)
+    run(MODULE, saga.id, clock=clock)
+    assert now_(saga).state.phase is Phase.BOOKED
+
+
+def test_deadline_is_told_when_that_try_fails(
+    agency: Agency, clock: Clock, carrier: InlineCarrier
+) -> None:
+    """Once: the next try would come after the deadline."""
+    agency.always["flight"] = down()
+    saga = begin(clock=clock)
+    clock.forward(seconds=31)
+    run(MODULE, saga.id, clock=clock)
+    assert (agency.kinds(), len(carrier.waiting)) == (["flight"], 1)
+    run(MODULE, saga.id, clock=clock)
+    assert (agency.kinds(), now_(saga).state.why) == (["flight", "cancel"], "expired")
+
+
+def test_command_that_kills_every_runner_comes_to_an_end(agency: Agency, clock: Clock) -> None:
+    """Nobody gets to record a failure; some minutes after the deadline it is told all the same."""
+    saga = begin(clock=clock)
+    deaths = 0
+
+    def die() -> None:
+        nonlocal deaths
+        deaths += 1
+        raise SimulatedCrash("flight")
+
+    while now_(saga).state.phase is Phase.FLIGHT:
+        agency.during["flight"] = die
+        wait_until_due(saga, clock)
+        with suppress(SimulatedCrash):
+            run(MODULE, saga.id, clock=clock)
+    assert deaths > 3
+    assert clock() - saga.created_at < WITHIN + OWED + 2 * LEASE
+    assert now_(saga).state.phase is Phase.FAILED
 
 
 def test_late_answer_of_a_superseded_step_is_told(agency: Agency, clock: Clock) -> None:
@@ -177,7 +240,8 @@ def test_late_answer_of_a_superseded_step_is_told(agency: Agency, clock: Clock) 
     saga = begin(clock=clock)
 
     def meanwhile() -> None:
-        clock.forward(seconds=31)  # the lease and the deadline pass during the call
+        # The lease passes during the call, and so long after the deadline nobody is asked again.
+        clock.forward(seconds=31 + OWED.total_seconds())
         run(MODULE, saga.id, clock=clock)
         assert now_(saga).status is Status.DONE
 
