@@ -138,11 +138,12 @@ class Exchange:
 
     def go(self) -> None:
         """Admitted: ask the upstream, unless there are steps before that."""
+        mirror = self.decision.mirror
         if (
             self.way.plain
-            and self.decision.mirror is None
             and not self.decision.held
             and b"upgrade" not in self.head.headers
+            and (mirror is None or not self.proxy.mirrors.has_place(mirror))
         ):
             self.ask(self.decision.upstream)
         else:

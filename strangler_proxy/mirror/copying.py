@@ -1,7 +1,8 @@
 """Copies of requests for another upstream: detached, bounded, thrown away or recorded in pairs.
 
 A copy is sent when the client has its answer, with a bulkhead and a deadline of its own. A mirror
-that hangs holds so many copies and no more; those that find no place are counted and forgotten.
+that hangs holds so many copies and no more. Those that find no place are counted and forgotten:
+when the request comes, so that it costs nothing more, or when it is answered.
 """
 
 from __future__ import annotations
@@ -75,10 +76,16 @@ class Mirrors:
         self._under_way: Counter[str] = Counter()
         self._confirming: Counter[str] = Counter()
 
+    def has_place(self, mirror: config.Mirror) -> bool:
+        """Whether one more copy may be under way; if not, it is counted as dropped."""
+        if self._under_way[mirror.upstream] < mirror.concurrent:
+            return True
+        self._proxy.metrics.count(Event.MIRRORED, mirror.upstream, "dropped")
+        return False
+
     def send(self, exchange: Exchange, mirror: config.Mirror, primary: Answered | None) -> None:
         """Send a copy, if there is a place for it; soon: the client's answer goes first."""
-        if self._under_way[mirror.upstream] >= mirror.concurrent:
-            self._proxy.metrics.count(Event.MIRRORED, mirror.upstream, "dropped")
+        if not self.has_place(mirror):
             return
         self._under_way[mirror.upstream] += 1
         self._proxy.loop.call_soon(self._begin, exchange, mirror, primary)
