@@ -92,16 +92,17 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 # uv needs a quarter of pip's time. It does not read pip's settings: where those name another index,
-# and where uv fails, pip does it.
+# and where uv fails, pip does it. The shop's packages are compiled, for its processes all start at
+# once; most of the tests' packages are never imported.
 define install
 @if $(PIP) config list | grep -q '\.index-url=' || ! { \
   $(PIP) install --quiet --require-hashes -r requirements-uv.txt && \
-  $(VENV)/bin/uv pip install --quiet --python $(PY) --compile-bytecode --require-hashes -r $(1); \
+  $(VENV)/bin/uv pip install --quiet --python $(PY) $(2) --require-hashes -r $(1); \
 }; then $(PIP) install --quiet --require-hashes -r $(1); fi
 endef
 
 $(VENV)/.installed: requirements.txt requirements-uv.txt | $(VENV)/bin/python
-	$(call install,requirements.txt)
+	$(call install,requirements.txt,--compile-bytecode)
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt requirements.txt requirements-uv.txt | $(VENV)/bin/python
