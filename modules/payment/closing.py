@@ -18,13 +18,13 @@ from modules.payment import (
     settlement,
 )
 from modules.payment.contract import (
+    NOT_RECEIVED,
     OutcomeUnknown,
     PaymentState,
     ProviderUnavailable,
 )
 from modules.payment.domain import (
     AT_REST,
-    NOT_RECEIVED,
     SETTLED_AFTER,
     UNANSWERED,
     AttemptState,

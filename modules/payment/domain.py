@@ -38,7 +38,6 @@ OVER = frozenset({S.DECLINED, S.VOIDED})  # no payment any more: the order may t
 AT_REST = frozenset({S.DECLINED, S.VOIDED, S.REFUNDED})  # nothing of the shopper's money is here
 UNANSWERED = frozenset({S.CREATED, S.UNKNOWN})
 
-NOT_RECEIVED = "not_received"  # decline code: the provider never got the request
 UNCLAIMED_AFTER = timedelta(seconds=30)  # half of the minute in which money must find its order
 # A request not seen at the provider by now never will be: thrice the longest call (CALL_LIMIT).
 SETTLED_AFTER = timedelta(seconds=30)

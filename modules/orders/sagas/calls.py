@@ -19,16 +19,11 @@ from modules.cart.contract import (
 )
 from modules.inventory.contract import Inventory, ReleaseStock, ReserveStock, RestockReturn
 from modules.orders.sagas.cancelling import Cancelling
-from modules.orders.sagas.placing import (
-    NOT_RECEIVED,
-    RESERVED_FOR,
-    Authorization,
-    Checkout,
-    Placing,
-)
+from modules.orders.sagas.placing import RESERVED_FOR, Authorization, Checkout, Placing
 from modules.orders.sagas.returning import Returning
 from modules.orders.sagas.settling import Settling
 from modules.payment.contract import (
+    NOT_RECEIVED,
     ActionRequired,
     AuthorizePayment,
     CancelPayment,

@@ -14,6 +14,7 @@ from uuid import UUID
 from modules.cart.contract import CartSnapshot
 from modules.inventory.contract import StockLine
 from modules.orders.contract import PlacingTimedOut
+from modules.payment.contract import NOT_RECEIVED
 from modules.platform.contracts import Money, PostalAddress
 from modules.platform.sagas import (
     Answered,
@@ -239,8 +240,6 @@ def _signal(state: Placing, event: Signal) -> Decision | None:
             return None
 
 
-# Payment's decline code of a request that never reached the provider.
-NOT_RECEIVED = "not_received"
 # With these no money stands; after any other refusal of a payment it is asked to give back.
 _NOTHING_PAID = frozenset({"payment.declined", "payment.method_unknown"})
 

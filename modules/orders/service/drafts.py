@@ -17,9 +17,8 @@ from modules.orders.contract import (
     OrderStateConflict,
 )
 from modules.orders.queries import ALIAS, find_orders, get_order
-from modules.orders.sagas import placing
 from modules.orders.sagas.placing import RESERVED_FOR, Phase, Placing
-from modules.orders.service.placement import INLINE, Placement, outcome
+from modules.orders.service.placement import INLINE, Placement, begin, outcome
 from modules.orders.writing import Entry, NewOrder, insert_lines, insert_order, lock_order, move
 from modules.platform.contracts import Money, PostalAddress, StaleVersion
 from modules.platform.contracts.codec import encode
@@ -27,7 +26,6 @@ from modules.platform.databases import atomic
 from modules.platform.rest.identifiers import new_id
 from modules.platform.sagas.clock import Clock, utc_now
 from modules.platform.sagas.running import run_inline
-from modules.platform.sagas.starting import start
 
 _DROP_LINES = "DELETE FROM orders_orderline WHERE order_id = %s"
 _REPLACE = """
@@ -115,16 +113,7 @@ def place_draft(
             to=OrderState.PENDING,
             entries=(Entry(kind="placed", detail=f"{len(order.lines)} lines"),),
         )
-        saga = start(
-            "orders",
-            placing.TYPE,
-            id=order_id,
-            key=str(order_id),
-            subject=str(order_id),
-            state=_placing(order, payment_method, actor, clock),
-            inline=True,
-            clock=clock,
-        )
+        saga = begin(_placing(order, payment_method, actor, clock), clock=clock)
     assert saga is not None  # noqa: S101  # only a DRAFT gets here, once
     run = run_inline("orders", saga, within=INLINE, clock=clock)
     return outcome(run, owners=frozenset({order.owner}), clock=clock)

@@ -21,7 +21,7 @@ from modules.platform.rest.identifiers import new_id
 from modules.platform.sagas import Signal, store
 from modules.platform.sagas.clock import Clock, utc_now
 from modules.platform.sagas.running import Run, run_inline
-from modules.platform.sagas.saga import Status
+from modules.platform.sagas.saga import Saga, Status
 from modules.platform.sagas.starting import signal, start, take
 
 # A shopper waits this long at most; a slow payment goes on in the background (202).
@@ -86,20 +86,26 @@ def place(
     answer (then nothing is kept).
     """
     order_id = order_id or new_id()
-    saga = start(
-        "orders",
-        placing.TYPE,
-        id=order_id,
-        key=str(order_id),
-        subject=str(order_id),
-        state=_begun(order_id, command),
-        inline=True,
-        clock=clock,
-    )
+    saga = begin(_placing(order_id, command), clock=clock)
     if saga is None:
         return _go_on(order_id, command, within=within, clock=clock)
     run = run_inline("orders", saga, within=within, clock=clock)
     return outcome(run, owners=command.owners, clock=clock)
+
+
+def begin(state: Placing, *, clock: Clock) -> Saga | None:
+    """The saga of an order, which this process runs first; None where there is one already."""
+    of = str(state.order_id)
+    return start(
+        "orders",
+        placing.TYPE,
+        id=state.order_id,
+        key=of,
+        subject=of,
+        state=state,
+        inline=True,
+        clock=clock,
+    )
 
 
 def _go_on(order_id: UUID, command: PlaceOrder, *, within: timedelta, clock: Clock) -> Placement:
@@ -113,7 +119,7 @@ def _go_on(order_id: UUID, command: PlaceOrder, *, within: timedelta, clock: Clo
     return outcome(run, owners=command.owners, clock=clock)
 
 
-def _begun(order_id: UUID, command: PlaceOrder) -> Placing:
+def _placing(order_id: UUID, command: PlaceOrder) -> Placing:
     return Placing(
         phase=Phase.CHECKOUT,
         order_id=order_id,

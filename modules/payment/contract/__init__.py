@@ -7,6 +7,7 @@ from modules.payment.contract.commands import (
     RefundPayment,
 )
 from modules.payment.contract.errors import (
+    NOT_RECEIVED,
     ActionRequired,
     AmountNotPositive,
     CurrencyMismatch,
@@ -40,6 +41,7 @@ from modules.payment.contract.types import (
 )
 
 __all__ = [
+    "NOT_RECEIVED",
     "ActionRequired",
     "AmountNotPositive",
     "AuthorizePayment",

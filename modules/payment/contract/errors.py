@@ -38,9 +38,12 @@ class PaymentError(ContractError):
     code = "payment.error"
 
 
+NOT_RECEIVED = "not_received"  # as decline_code: the provider never got the request
+
+
 @dataclass(kw_only=True, eq=False)
 class Declined(PaymentError, Conflict):
-    """The provider refused the payment."""
+    """The provider refused the payment, or never got the request (``NOT_RECEIVED``)."""
 
     code = "payment.declined"
     order_id: UUID

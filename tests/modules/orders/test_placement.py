@@ -20,10 +20,9 @@ from modules.orders.contract import (
 )
 from modules.orders.models import Order
 from modules.orders.queries import find_orders, get_order, timeline
-from modules.orders.sagas.placing import NOT_RECEIVED, Phase
+from modules.orders.sagas.placing import Phase
 from modules.orders.service.placement import OrderFailure
-from modules.payment import domain as payment
-from modules.payment.contract import Declined
+from modules.payment.contract import NOT_RECEIVED, Declined
 from modules.platform.contracts import Unavailable
 from modules.platform.messaging.carrier import InlineCarrier
 from modules.platform.sagas import Signal, store
@@ -277,7 +276,6 @@ def test_payment_that_never_answers_is_given_up_and_voided(world: World, clock: 
 
 def never_received() -> Declined:
     """Payment noted the request down, died before it asked, and gave it up half a minute later."""
-    assert NOT_RECEIVED == payment.NOT_RECEIVED
     return Declined(order_id=UUID(int=1), decline_code=NOT_RECEIVED)
 
 
