@@ -1,7 +1,8 @@
 """One controller at a time for each module: a lock in the database, and who holds it.
 
 The lock is an advisory one of a session of its own, so it ends with the process that holds it,
-however that ends. The row beside it says who; it is true whenever the lock is held.
+however that ends. The row beside it says who, once it is younger than that session: who takes the
+lock signs an instant later, and until then the row is that of somebody before.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -28,10 +30,15 @@ ALIAS = "extraction"
 # A watch puts right what it finds, by itself and in an instant: nobody is refused for that.
 MENDING, MENDS_WITHIN = "doctor", 10.0  # seconds
 LOOK = 0.1  # seconds between two tries
+SIGNS_WITHIN, GLANCE = (
+    1.0,
+    0.01,
+)  # seconds until who took the lock has signed, and between two looks
 _TRY = "SELECT pg_try_advisory_lock(hashtext('ficus.extraction'), hashtext(%s))"
 # The two keys of an advisory lock stand as unsigned numbers in classid and objid.
 _HELD = """
-SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+SELECT coalesce(a.backend_start, to_timestamp(0)) FROM pg_locks l
+JOIN pg_database d ON d.oid = l.database JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.granted AND d.datname = current_database()
   AND l.classid = (hashtext('ficus.extraction')::bigint & 4294967295)::oid
   AND l.objid = (hashtext(%s)::bigint & 4294967295)::oid
@@ -49,9 +56,10 @@ def controlling(module: str, verb: str) -> Iterator[None]:
     with login(ALIAS) as connection:
         until = time.monotonic() + MENDS_WITHIN
         while not _taken(connection, module):
-            other = busy(module)
-            if verb == MENDING or other.verb != MENDING or time.monotonic() > until:
-                raise other
+            other = holder(module)
+            passes = other is None or other.verb == MENDING  # None: it has gone meanwhile
+            if verb == MENDING or not passes or time.monotonic() > until:
+                raise busy(module)
             time.sleep(LOOK)
         try:
             _sign(module, verb)
@@ -62,10 +70,14 @@ def controlling(module: str, verb: str) -> Iterator[None]:
 
 def holder(module: str) -> Controller | None:
     """Who is at ``module`` now. Looks only: it keeps nobody from taking the lock."""
+    until = time.monotonic() + SIGNS_WITHIN
     with login(ALIAS) as connection:
-        if connection.execute(_HELD, [module]).fetchone() is None:
-            return None
-    return Controller.objects.filter(module=module).first()
+        while (began := _held_since(connection, module)) is not None:
+            one = Controller.objects.filter(module=module).first()
+            if (one is not None and one.since >= began) or time.monotonic() > until:
+                return one
+            time.sleep(GLANCE)
+    return None
 
 
 def busy(module: str) -> ControllerBusy:
@@ -84,6 +96,12 @@ def busy(module: str) -> ControllerBusy:
 def _taken(connection: psycopg.Connection[Any], module: str) -> bool:
     row = connection.execute(_TRY, [module]).fetchone()
     return bool(row and row[0])
+
+
+def _held_since(connection: psycopg.Connection[Any], module: str) -> datetime | None:
+    """When the session that holds the lock began; None while nobody holds it."""
+    row = connection.execute(_HELD, [module]).fetchone()
+    return row[0] if row else None
 
 
 def _let_go(connection: psycopg.Connection[Any], module: str) -> None:

@@ -51,6 +51,17 @@ def wait_for_own(env: Mapping[str, str]) -> None:
     eventually(begun, within=BEGUN_WITHIN, what="payment's own instance")
 
 
+def wait_for_door(env: Mapping[str, str]) -> None:
+    """Until the front door knows that instance, too: it asks who is listed from time to time."""
+    upstreams = f"http://127.0.0.1:{env['PROXY_ADMIN_PORT']}/-/upstreams"
+
+    def is_known() -> bool:
+        known = plain.get(upstreams, timeout=5).json()["upstreams"]
+        return bool(known["payment-own"]["members"])
+
+    eventually(is_known, within=BEGUN_WITHIN, what="a front door that knows payment's own instance")
+
+
 def _stock(home: Path, env: Mapping[str, str]) -> None:
     goods = home / "goods.csv"
     write_goods(goods)

@@ -18,7 +18,7 @@ import pytest
 
 from shop.env import ROOT
 from tests import plain
-from tests.e2e.retiring import stock_and_retire, wait_for_own
+from tests.e2e.retiring import stock_and_retire, wait_for_door, wait_for_own
 from tests.e2e.running import PORTS, eventually
 from tests.e2e.shopper import Shopper
 from tests.ports import free_port
@@ -123,6 +123,7 @@ def test_up_opens_the_shop_and_ctrl_c_leaves_nothing(home: Path) -> None:
         stock_and_retire(home, env)
     with running_up(home, {**env, "RETIRED_MODULES": "payment", "WEB_WORKERS": "1"}):
         wait_for_own(env)
+        wait_for_door(env)
         _buys(door)
         begun = _begun(home)
         assert {"web", "notification-web", "payment-own-web"} <= begun

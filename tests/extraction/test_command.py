@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from django.db import connections
 
 from modules.extraction import standings, targets
-from modules.extraction.controlling import controlling
+from modules.extraction.controlling import _let_go, _sign, _taken, controlling, holder
 from modules.extraction.errors import ControllerBusy
 from modules.extraction.models import Capability, Step
 from modules.extraction.phases import Phase, Standing
@@ -138,6 +139,33 @@ def test_a_doctor_is_waited_for() -> None:
     with controlling("payment", "create"):
         assert over.is_set()
     doctor.join(5)
+
+
+def test_who_has_not_signed_yet_is_not_taken_for_who_was_there_before() -> None:
+    """Between the lock and the name on it the row is still the last controller's, who is gone: a
+    doctor's instant refuses nobody, and who looks sees the doctor.
+    """
+    with controlling("payment", "backfill"):
+        pass
+    with login("default") as doctor:
+        assert _taken(doctor, "payment")
+
+        def sign_and_go() -> None:
+            time.sleep(0.2)
+            _sign("payment", "doctor")
+            signed.set()
+            time.sleep(0.2)
+            _let_go(doctor, "payment")
+            connections.close_all()
+
+        signed, thread = threading.Event(), threading.Thread(target=sign_and_go)
+        thread.start()
+        seen = holder("payment")
+        assert (seen is not None and seen.verb, signed.is_set()) == ("doctor", True)
+        with controlling("payment", "verify"):
+            pass
+        thread.join(5)
+    assert holder("payment") is None
 
 
 def test_controller_that_died_holds_nothing() -> None:

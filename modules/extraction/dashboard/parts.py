@@ -88,10 +88,10 @@ def buttons_of(module: str, user: Any) -> tuple[Button, ...]:
     return buttons_for(user, as_standing(row_of(module)))
 
 
-def page(module: str, user: Any) -> Parts:
-    """Everything about one module."""
+def page(module: str, user: Any, press: Press | None) -> Parts:
+    """Everything about one module, whose last press is ``press``."""
     found = sections(("standing", *SECTIONS), module)
-    shown, press = standing_of_page(module), pressed(module)
+    shown = standing_of_page(module)
     share = share_of(shown, found["split"])
     context = {
         "module": module,

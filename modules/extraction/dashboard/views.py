@@ -92,8 +92,8 @@ def _board_news(request: HttpRequest) -> dict[str, Any]:
 
 
 def _module_news(request: HttpRequest, module: str) -> dict[str, Any]:
-    said = parts.sentence(pressed(module))
-    return {"parts": parts.page(module, request.user), "say": said}
+    press = pressed(module)  # once: what is said and what is shown are of the same moment
+    return {"parts": parts.page(module, request.user, press), "say": parts.sentence(press)}
 
 
 def _changed(request: HttpRequest, news: dict[str, Any]) -> HttpResponse:

@@ -83,7 +83,8 @@ def becomes(page: Page, verb: str, outcome: str) -> None:
     """The page says so, and it is still the same one."""
     expect(page.locator("[data-part=press] h2")).to_have_text(f"{verb} {outcome}", timeout=WITHIN)
     assert page.evaluate("window.stayed") is True
-    expect(page.locator("[data-say]")).to_have_text(f"{verb} of payment: {outcome}")
+    said = page.locator("[data-say]")
+    expect(said).to_have_text(f"{verb} of payment: {outcome}", timeout=WITHIN)
 
 
 def test_out_and_back_by_buttons(page: Page, processes: Started) -> None:

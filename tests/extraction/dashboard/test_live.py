@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 from django.test import Client
 
 from modules.extraction import targets
+from modules.extraction.dashboard import parts, presses
 from modules.extraction.dashboard.keeping import Kept, Pace
+from modules.extraction.dashboard.presses import Ended
+from modules.extraction.dashboard.records import Press
 from modules.extraction.dashboard.sections import KEPT
 from modules.extraction.models import Step
 from modules.extraction.phases import Phase
@@ -46,6 +50,29 @@ def test_news_come_when_something_changes(place: None, viewer: Client) -> None:
     changed = {name for name in before if before[name] != after[name]}
     assert {"standing", "guards"} <= changed
     assert "receipts" not in changed
+
+
+@database
+def test_what_is_said_is_of_the_moment_that_is_shown(
+    place: None, viewer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A press that ends while the page is drawn: said and shown as beginning, then as done."""
+    who = {"module": "payment", "verb": "backfill", "actor": "ada", "reason": "planted"}
+    press = Press.objects.create(**who, nonce=uuid4())
+    read = parts.sections
+
+    def ends_meanwhile(*arguments: Any) -> Any:
+        presses.end(press.pk, Ended.DONE, "copied")
+        return read(*arguments)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(parts, "sections", ends_meanwhile)
+        first = viewer.get(LIVE)
+    second = viewer.get(LIVE, headers={"if-none-match": first["ETag"]})
+    for answer, became in ((first, "beginning"), (second, "done")):
+        news = answer.json()
+        assert news["say"] == f"backfill of payment: {became}"
+        assert f"backfill {became}" in text_of(news["parts"]["press"])
 
 
 @database
