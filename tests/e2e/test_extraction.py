@@ -14,7 +14,7 @@ from tests.e2e.running import RunningShop, eventually
 from tests.e2e.town import Town
 
 BUYERS = 3
-PAUSE = 0.5  # seconds between two purchases of one; each step is a process that wants to start, too
+PAUSE = 1.0  # seconds between two purchases of one; each step is a process that wants to start, too
 MORE = 5  # orders between two steps
 SKUS = ("E2E-7", "E2E-8")
 WITHIN = 60.0  # seconds for so many orders on a busy machine

@@ -10,7 +10,7 @@ from tests.e2e.shopper import Shopper, expect
 from tests.e2e.town import Town
 
 SWITCHES = 50
-BUYERS = 3
+BUYERS = 2
 DWELL = 0.4  # seconds: enough for some requests on either side
 # Seconds: the promise, asked of the median here, of every switch by bench_moving (0.14 and 0.27
 # on a quiet machine).

@@ -61,7 +61,9 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 
 def processes_of(home: Path) -> list[str]:
-    """Pids and command lines of the processes that were given ``home``."""
+    """Pids and command lines of the processes that were given ``home``, or work in it: what Redis
+    was started with is not to be seen any more.
+    """
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -69,9 +71,11 @@ def processes_of(home: Path) -> list[str]:
         try:
             variables = (entry / "environ").read_bytes()
             line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            place = (entry / "cwd").readlink()
         except OSError:
             continue
-        if line and (f"FICUS_HOME={home}".encode() in variables or str(home) in line):
+        is_given = f"FICUS_HOME={home}".encode() in variables or str(home) in line
+        if line and (is_given or place.is_relative_to(home)):
             found.append(f"{entry.name} {line}")
     return found
 

@@ -16,6 +16,7 @@ import structlog
 from django.db import connections
 
 from modules.extraction.phases import SERVICE_OWNS, Phase
+from modules.platform.databases.listening import wait_for_word
 from modules.platform.databases.roles import login
 from modules.platform.discovery.forking import renew_after_fork
 
@@ -23,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 ALIAS = "extraction"
 CHANNEL = "ficus_extraction"
-INTERVAL = 0.2  # seconds between two looks
+INTERVAL = 0.5  # seconds between two looks
 AGAIN = 1.0  # seconds after a failure
 _ALL = """
 SELECT c.module, c.phase, c.epoch,
@@ -159,8 +160,7 @@ class Authorities:
             for module, authority in seen.authorities.items():
                 self.learn(module, authority)
             turned.set()
-            for _ in connection.notifies(timeout=self._interval, stop_after=1):
-                pass
+            wait_for_word(connection, self._interval)
 
 
 _authorities: Authorities | None = None

@@ -136,7 +136,8 @@ class RelayProcess:
         if now >= watch.upkeep_at:
             watch.upkeep_at = now + UPKEEP
             maintenance.maintain(watch.module)
-        watch.look_at = now + POLL
+        # All at the same moments: one wait for all modules instead of one for each.
+        watch.look_at = (now // POLL + 1) * POLL
 
     def _fire(self, watch: Watch, *, due: bool) -> None:
         """Ask the module's worker to fire; less and less often while it stays due."""

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from modules.platform.databases.listening import wait_for_word
 from modules.platform.placement import table
 from modules.platform.placement.placed import Placements
 
@@ -46,8 +47,7 @@ class TableSource:
     def wait(self, seconds: float) -> None:
         """Return after ``seconds``, or as soon as somebody has changed the table."""
         if self._connection is not None:
-            for _ in self._connection.notifies(timeout=seconds, stop_after=1):
-                pass
+            wait_for_word(self._connection, seconds)
 
     def close(self) -> None:
         """Hang up."""

@@ -20,7 +20,7 @@ from modules.platform.placement.placed import HERE, Placed, Placements
 
 log = structlog.get_logger(__name__)
 
-INTERVAL = 0.2  # seconds between two looks: a switch is everywhere in under a second
+INTERVAL = 0.5  # seconds between two looks: a switch is everywhere in under a second
 
 
 class Source(Protocol):
