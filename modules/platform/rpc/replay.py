@@ -6,9 +6,11 @@ memory stands in while Redis is away, and then a token could be used once at eac
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import threading
 import time
+import weakref
 from collections.abc import Callable
 
 import redis
@@ -60,6 +62,24 @@ class Seen:
             self._ids.discard(heapq.heappop(self._ends)[1])
 
 
+class Line:
+    """A thread's own connection to Redis. The pool has it back when the thread ends, which is when
+    the last reference goes: servers' threads come and go, and a pool has no more than a hundred.
+    """
+
+    def __init__(self, pool: redis.ConnectionPool) -> None:
+        self._pool = pool
+        self.connection: redis.Connection = pool.get_connection()
+        self.is_owed = False  # an answer is still to be read
+
+    def __del__(self) -> None:
+        # What another thread takes over must not have an answer for this one in it.
+        with contextlib.suppress(AttributeError, redis.RedisError, OSError):
+            if self.is_owed:
+                self.connection.disconnect()
+            self._pool.release(self.connection)
+
+
 class Replays:
     """Whether a token is used for the first time. Safe between threads."""
 
@@ -76,6 +96,8 @@ class Replays:
         self._seen = Seen(clock=clock) if seen is None else seen
         self._clock = clock
         self._asked_again_at = float("-inf")
+        if self._pool is not None:  # for those whom nobody closes
+            weakref.finalize(self, self._pool.disconnect)
 
     def first_use(self, issuer: str, jti: str, seconds: int) -> bool:
         """Remember the token for ``seconds``; False when it was used before."""
@@ -94,39 +116,38 @@ class Replays:
         key, life = (PREFIX + id).encode(), b"%d" % max(1, seconds)
         command = _COMMAND % (len(key), key, len(life), life)
         try:
-            connection = self._told(self._pool, command)
+            line = self._told(self._pool, command)
         except redis.RedisError as error:
             self._leave_alone(error)
             return lambda: True
-        return lambda: self._is_first(connection)
+        return lambda: self._is_first(line)
 
     def close(self) -> None:
         if self._pool is not None:
             self._pool.disconnect()
 
-    def _told(self, pool: redis.ConnectionPool, command: bytes) -> redis.Connection:
-        """The connection on which Redis was told, this thread's own. Raises RedisError.
+    def _told(self, pool: redis.ConnectionPool, command: bytes) -> Line:
+        """The line on which Redis was told, this thread's own. Raises RedisError.
 
         A client with a pool looks at the socket before each command, which costs as much again.
         Here a dead connection shows in the command, and the next one connects anew.
         """
-        mine = self._threads
-        connection: redis.Connection | None = getattr(mine, "connection", None)
-        if connection is None:
-            connection = mine.connection = pool.get_connection()
-        elif mine.is_owed:
-            connection.disconnect()  # an answer still to come must not be taken for this one's
-        mine.is_owed = True
-        connection.send_packed_command([command])
-        return connection
+        line: Line | None = getattr(self._threads, "line", None)
+        if line is None:
+            line = self._threads.line = Line(pool)
+        elif line.is_owed:
+            line.connection.disconnect()  # an answer still to come must not be taken for this one's
+        line.is_owed = True
+        line.connection.send_packed_command([command])
+        return line
 
-    def _is_first(self, connection: redis.Connection) -> bool:
+    def _is_first(self, line: Line) -> bool:
         try:
-            is_first = connection.read_response() is not None
+            is_first = line.connection.read_response() is not None
         except redis.RedisError as error:
             self._leave_alone(error)
             return True
-        self._threads.is_owed = False
+        line.is_owed = False
         return is_first
 
     def _leave_alone(self, error: redis.RedisError) -> None:

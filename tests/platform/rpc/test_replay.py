@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
@@ -57,6 +58,48 @@ def test_of_many_at_once_one_is_the_first(jti: str) -> None:
         assert sum(each.result() for each in asked) == 1
     for one in several:
         one.close()
+
+
+def test_threads_that_end_give_back_what_they_had(jti: str) -> None:
+    """A server's threads come and go; more of them than a pool has connections still ask Redis."""
+    one, other = Replays(settings.REDIS_URL), Replays(settings.REDIS_URL)
+    for number in range(150):
+        thread = threading.Thread(target=one.first_use, args=("shop", f"{jti}-{number}", 30))
+        thread.start()
+        thread.join()
+    assert not other.first_use("shop", f"{jti}-149", 30)
+    one.close()
+    other.close()
+
+
+def test_one_that_nobody_closes_leaves_no_connection(jti: str) -> None:
+    """Not even until garbage is collected; those of threads that go on as well."""
+    with redis.Redis.from_url(settings.REDIS_URL) as client, ThreadPoolExecutor(1) as pool:
+        known = lambda: sum(one["name"] == jti for one in client.client_list())  # noqa: E731
+        forgotten = Replays(f"{settings.REDIS_URL}?client_name={jti}")
+        assert pool.submit(forgotten.first_use, "shop", jti, 30).result()
+        assert forgotten.first_use("shop", f"{jti}-too", 30)
+        assert known() == 2
+        del forgotten
+        until = time.monotonic() + 10
+        while known():
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+
+def test_answer_that_nobody_read_is_nobody_elses(jti: str) -> None:
+    """A thread ends between asking and reading; the next one has its connection, and an answer of
+    its own: this token was used before, that one was not.
+    """
+    one, other = Replays(settings.REDIS_URL), Replays(settings.REDIS_URL)
+    assert other.first_use("shop", jti, 30)
+    thread = threading.Thread(target=one.begin_use, args=("shop", f"{jti}-left", 30))
+    thread.start()
+    thread.join()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(one.first_use, "shop", jti, 30).result() is False
+    one.close()
+    other.close()
 
 
 def test_redis_is_told_before_its_answer_is_read(jti: str) -> None:
