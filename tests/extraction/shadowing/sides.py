@@ -17,6 +17,7 @@ import psycopg
 
 from modules.extraction import standings, targets
 from modules.extraction.phases import Phase, Standing
+from modules.extraction.routing.doors import own_upstream
 from modules.platform.discovery import Role, registry
 from tests.platform.discovery.serving import RegistryServer, said
 from tests.platform.placement.doorway import telling
@@ -64,12 +65,20 @@ class Both:
         registry.register("payment-9", said_so, issuer="payment", ttl=600)
 
     def ask(self, times: int = 1, target: str = PAYMENTS) -> None:
-        """So many reads by clients, and their pairs recorded; with whatever was asked before."""
+        """So many reads by clients, and their pairs recorded; with whatever was asked before. Not
+        before the front door knows who is to have the copies.
+        """
+        wait_until(self._knows_the_service)
         before = self.recorded()
         for _ in range(times):
             answer = httpx.get(self.door.url + target, timeout=10, trust_env=False)
             assert "Ficus-Mirror" not in answer.headers
         wait_until(lambda: self.recorded() >= before + times)
+
+    def _knows_the_service(self) -> bool:
+        upstreams = self.door.admin("GET", "/-/upstreams").json()["upstreams"]
+        own = own_upstream("payment")
+        return own not in upstreams or bool(upstreams[own]["members"])
 
     def recorded(self) -> int:
         """Lines in the front door's files."""
