@@ -30,10 +30,8 @@ ALIAS = "extraction"
 # A watch puts right what it finds, by itself and in an instant: nobody is refused for that.
 MENDING, MENDS_WITHIN = "doctor", 10.0  # seconds
 LOOK = 0.1  # seconds between two tries
-SIGNS_WITHIN, GLANCE = (
-    1.0,
-    0.01,
-)  # seconds until who took the lock has signed, and between two looks
+SIGNS_WITHIN = 1.0  # seconds until who took the lock has signed
+GLANCE = 0.01  # seconds between two looks whether it has
 _TRY = "SELECT pg_try_advisory_lock(hashtext('ficus.extraction'), hashtext(%s))"
 # The two keys of an advisory lock stand as unsigned numbers in classid and objid.
 _HELD = """

@@ -1,7 +1,7 @@
 """Waits for a word (NOTIFY) on a session of one's own, without looking up meanwhile.
 
 psycopg's own wait wakes ten times a second to hear of signals, and spins through its last
-millisecond: in a shop of a dozen processes with two ears each, most of what it did at rest.
+millisecond: in a shop of a dozen processes with two ears each, much of what it did at rest.
 """
 
 from __future__ import annotations

@@ -88,8 +88,8 @@ def test_one_that_nobody_closes_leaves_no_connection(jti: str) -> None:
 
 
 def test_answer_that_nobody_read_is_nobody_elses(jti: str) -> None:
-    """A thread ends between asking and reading; the next one has its connection, and an answer of
-    its own: this token was used before, that one was not.
+    """A thread ends between asking and reading, and the answer would be yes; the next one has its
+    connection and a token that was used before, and is told so.
     """
     one, other = Replays(settings.REDIS_URL), Replays(settings.REDIS_URL)
     assert other.first_use("shop", jti, 30)
