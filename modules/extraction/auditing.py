@@ -77,4 +77,7 @@ def _end(step: Recorded, outcome: Outcome, detail: str) -> None:
         ended_at=Now(), outcome=outcome.value, detail=detail[:LONGEST_DETAIL], facts=step.facts
     )
     module, verb = step.row.module, step.row.verb
-    log.info("extraction.step_ended", module=module, verb=verb, outcome=outcome.value)
+    # What a database says below its first line are a row's values: no matter for a log.
+    why = {"why": detail.partition("\n")[0]} if detail else {}
+    say = log.info if outcome is Outcome.DONE else log.warning
+    say("extraction.step_ended", module=module, verb=verb, outcome=outcome.value, **why)

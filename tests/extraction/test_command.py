@@ -171,8 +171,9 @@ def test_who_has_not_signed_yet_is_not_taken_for_who_was_there_before() -> None:
 def test_controller_that_died_holds_nothing() -> None:
     """The lock is its session's: when that ends, the next one goes on; what was done is done."""
     kill = (
-        "SELECT pg_terminate_backend(l.pid) FROM pg_locks l WHERE l.locktype = 'advisory' "
-        "AND l.objid = (hashtext('payment')::bigint & 4294967295)::oid"
+        "SELECT pg_terminate_backend(pid) FROM pg_locks l JOIN pg_database d ON d.oid = database "
+        "WHERE datname = current_database() AND locktype = 'advisory' "
+        "AND objid = (hashtext('payment')::bigint & 4294967295)::oid"
     )
     with controlling("payment", "create"), login("default") as other:
         other.execute(kill)
@@ -233,8 +234,10 @@ def test_canary_by_hand_and_back() -> None:
     assert "0 to 100" in err
 
 
-def test_create_that_fails_leaves_nothing(tmp_path: Any) -> None:
-    """A database in which the given login may make nothing: one line with the host's last word."""
+def test_create_that_fails_leaves_nothing(tmp_path: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A database in which the given login may make nothing: one line with the host's last word,
+    and the same in the log.
+    """
     with login("payment") as connection:
         name = connection.info.dbname
         connection.execute("CREATE ROLE ficus_test_guest LOGIN")
@@ -256,4 +259,6 @@ def test_create_that_fails_leaves_nothing(tmp_path: Any) -> None:
     assert not targets.address_file("payment").exists()
     step = Step.objects.get()
     assert (step.verb, step.outcome) == ("create", "failed")
+    [said_to_log] = [one for one in caplog.messages if "step_ended" in one]
+    assert "could not migrate" in said_to_log
     assert not Capability.objects.exists()

@@ -46,7 +46,7 @@ WHERE t.tgname = 'ficus_guard' AND c.relname LIKE 'bus_outbox_%'
 """
 CUT_OFF = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE application_name = 'ficus payment forward apply' AND pid <> pg_backend_pid()
+WHERE application_name = 'ficus payment forward apply' AND datname = current_database()
 """
 COUNT = "SELECT count(*) FROM payment_payment"
 

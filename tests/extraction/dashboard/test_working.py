@@ -104,8 +104,9 @@ def test_killed_process_is_seen_as_killed(viewer: Client) -> None:
     """Its lock was its session's: once that has ended, whoever looks puts it on record."""
     press = opened("create")
     kill = (
-        "SELECT pg_terminate_backend(l.pid) FROM pg_locks l WHERE l.locktype = 'advisory' "
-        "AND l.classid = (hashtext('ficus.extraction.press')::bigint & 4294967295)::oid"
+        "SELECT pg_terminate_backend(pid) FROM pg_locks l JOIN pg_database d ON d.oid = database "
+        "WHERE datname = current_database() AND locktype = 'advisory' "
+        "AND classid = (hashtext('ficus.extraction.press')::bigint & 4294967295)::oid"
     )
     with presses.begun(press, machine="m", process=1) as row:
         assert row is not None

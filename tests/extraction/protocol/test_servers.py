@@ -191,7 +191,7 @@ def commit_when_fenced(late: psycopg.Connection, session: psycopg.Connection) ->
     until = time.monotonic() + 20
     waits = (
         "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
-        "AND application_name = 'ficus till control')"
+        "AND application_name = 'ficus till control' AND datname = current_database())"
     )
     while session.execute(waits).fetchone() == (False,) and time.monotonic() < until:
         time.sleep(0.002)
