@@ -86,7 +86,7 @@ def _before_cutover(ask: Ask) -> Facts:
     move = move_of(module)
     if not ask.dry_run:
         # Partitions that have been made since the last look of a watch are no reason to refuse. If
-        # this cannot be done, the guard says in what the structures differ.
+        # they cannot be made here, the guard says in what the structures differ.
         with suppress(psycopg.Error, ProtocolError):
             leveled(move, standing)
     return Facts(
@@ -94,7 +94,7 @@ def _before_cutover(ask: Ask) -> Facts:
         migrations=facts.migrations_trouble(move),
         own_instances=facts.live_instances(module, Role.OWN),
         doors_away=facts.doors_away(module),
-        protocol=_preflight(move),
+        protocol=_preflight(move, levels_first=ask.dry_run),
     )
 
 
@@ -104,10 +104,10 @@ def _before_rollback(module: str) -> Facts:
     return Facts(migrations=facts.migrations_trouble(move_of(module)))
 
 
-def _preflight(move: Move) -> tuple[Guard, ...]:
+def _preflight(move: Move, *, levels_first: bool) -> tuple[Guard, ...]:
     """What the data half looks at; its migrations are the module's only, ours are all."""
     try:
-        checks = protocol.preflight(move)
+        checks = protocol.preflight(move, levels_first=levels_first)
     except (ProtocolError, psycopg.Error) as error:
         have = str(error).strip().partition("\n")[0]
         return (Guard(name="both databases", have=have, need="answer", passes=False),)

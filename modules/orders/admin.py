@@ -23,7 +23,7 @@ from modules.orders.service.review import mark_reviewed
 from modules.orders.service.stuck import retry_stuck
 from modules.platform.backoffice.admin import ModuleAdmin, ReadOnlyInline, use_case
 from modules.platform.contracts import Money, current_context
-from modules.platform.rest import ids
+from modules.platform.rest.identifiers import ids
 
 
 class LineInline(ReadOnlyInline):

@@ -12,7 +12,7 @@ from modules.payment import models
 from modules.payment.contract import PaymentRecord, PaymentState, Refund, RefundState
 from modules.payment.domain import OVER
 from modules.platform.contracts import Money
-from modules.platform.rest import keyset
+from modules.platform.rest.pagination import keyset
 
 MAX_ORDERS = 500  # a call
 

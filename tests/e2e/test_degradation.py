@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 
 from modules.platform.databases import embedded
-from modules.platform.rest import ids
+from modules.platform.rest.identifiers import ids
 from tests import plain
 from tests.e2e.conftest import GOODS, write_goods
 from tests.e2e.crowd import Crowd

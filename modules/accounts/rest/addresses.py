@@ -16,7 +16,11 @@ from modules.accounts.contract import (
 from modules.accounts.rest import serializers as s
 from modules.accounts.rest.identity import address_problems, own_id
 from modules.platform.contracts import PostalAddress
-from modules.platform.rest import Answer, ApiRequest, ApiView, Page, operation, signed_in
+from modules.platform.rest.access import signed_in
+from modules.platform.rest.answers import Answer
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.pagination import Page
+from modules.platform.rest.requests import ApiRequest
 
 NO_ACCOUNT = {403: "forbidden"}
 

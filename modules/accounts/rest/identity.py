@@ -16,7 +16,8 @@ from modules.accounts.contract import (
     RefreshTokenInvalid,
 )
 from modules.platform.contracts import ActorKind
-from modules.platform.rest import ApiRequest, FieldError, Problem
+from modules.platform.rest.problems import FieldError, Problem
+from modules.platform.rest.requests import ApiRequest
 
 PEOPLE = (ActorKind.CUSTOMER, ActorKind.STAFF)
 FLOOR = 0.06  # seconds; longer than either branch takes, so that time tells nothing

@@ -12,7 +12,7 @@ from modules.accounts.domain import LOCALE
 from modules.accounts.queries import ApiKey, LoginSession, SavedAddressRow, User
 from modules.accounts.sessions import Tokens
 from modules.platform.contracts import PostalAddress
-from modules.platform.rest import ids
+from modules.platform.rest.identifiers import ids
 
 CUSTOMERS = ids("cus")
 ADDRESSES = ids("adr")

@@ -17,17 +17,12 @@ from modules.accounts.contract import (
 )
 from modules.accounts.rest import serializers as s
 from modules.accounts.tokens import utc_now
-from modules.platform.rest import (
-    Answer,
-    ApiRequest,
-    ApiView,
-    ListQuery,
-    Page,
-    Problem,
-    keyset,
-    operation,
-    scope,
-)
+from modules.platform.rest.access import scope
+from modules.platform.rest.answers import Answer
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.pagination import ListQuery, Page, keyset
+from modules.platform.rest.problems import Problem
+from modules.platform.rest.requests import ApiRequest
 
 log = structlog.get_logger(__name__)
 LONGEST_KEY = timedelta(days=3653)  # ten years

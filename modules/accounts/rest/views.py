@@ -18,7 +18,11 @@ from modules.accounts.contract import (
 from modules.accounts.domain import MailKind
 from modules.accounts.rest import serializers as s
 from modules.accounts.rest.identity import level_time, login_problems, own_id
-from modules.platform.rest import Answer, ApiRequest, ApiView, Page, operation, signed_in
+from modules.platform.rest.access import signed_in
+from modules.platform.rest.answers import Answer
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.pagination import Page
+from modules.platform.rest.requests import ApiRequest
 
 WRONG_PASSWORD = {401: "accounts.invalid_credentials", 429: "accounts.login_locked"}
 NO_ACCOUNT = {403: "forbidden"}

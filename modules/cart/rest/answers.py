@@ -12,7 +12,7 @@ from modules.cart.service.pricing import Facts, PricedCart, Warning
 from modules.cart.store import StoredCart, StoredLine
 from modules.platform.contracts import Money
 from modules.platform.contracts.codec import decode
-from modules.platform.rest import ids
+from modules.platform.rest.identifiers import ids
 
 CART, PRD, ORD = ids("cart"), ids("prd"), ids("ord")
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from modules.cart.domain import MAX_QUANTITY, WHOLE, CouponKind
-from modules.platform.rest import ListQuery
+from modules.platform.rest.pagination import ListQuery
 
 Sku = Annotated[str, Meta(min_length=1, max_length=64)]
 Quantity = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]

@@ -31,16 +31,11 @@ from modules.cart.rest.bodies import CartsQuery, CouponCode, LineBody, QuantityB
 from modules.cart.rest.clock import now
 from modules.cart.service import carts, merging
 from modules.cart.service.pricing import PricedCart
-from modules.platform.rest import (
-    Answer,
-    ApiRequest,
-    ApiView,
-    Page,
-    identified,
-    keyset,
-    operation,
-    signed_in,
-)
+from modules.platform.rest.access import identified, signed_in
+from modules.platform.rest.answers import Answer
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.pagination import Page, keyset
+from modules.platform.rest.requests import ApiRequest
 
 
 class CartsView(ApiView):

@@ -12,7 +12,11 @@ from modules.cart.rest.answers import CouponEntry, coupon_entry
 from modules.cart.rest.bodies import CouponBody, CouponChanges, CouponsQuery
 from modules.cart.rest.clock import now
 from modules.cart.service import coupons
-from modules.platform.rest import Answer, ApiRequest, ApiView, Page, keyset, operation, scope
+from modules.platform.rest.access import scope
+from modules.platform.rest.answers import Answer
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.pagination import Page, keyset
+from modules.platform.rest.requests import ApiRequest
 
 READ = scope("cart:read", "cart:write")
 WRITE = scope("cart:write")

@@ -13,7 +13,7 @@ from modules.catalog.queries.lists import CollectionDetail, DefinitionRow
 from modules.catalog.queries.stock import Stock
 from modules.catalog.queries.tree import Node
 from modules.platform.contracts import Money
-from modules.platform.rest import ids
+from modules.platform.rest.identifiers import ids
 
 PRD, CAT, MED, COL = ids("prd"), ids("cat"), ids("med"), ids("col")
 

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from modules.catalog.domain import MAX_AMOUNT, MAX_VARIANTS, AttributeType, ProductStatus
 from modules.catalog.queries.listing import Sort
 from modules.platform.contracts import Money
-from modules.platform.rest import ListQuery, Query
+from modules.platform.rest.pagination import ListQuery, Query
 
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
 ShortName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")]

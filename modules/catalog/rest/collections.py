@@ -26,7 +26,10 @@ from modules.catalog.rest.products import WRITE
 from modules.catalog.rest.references import changes_of, staff_sees_all
 from modules.catalog.service import collections
 from modules.platform.contracts.codec import convert
-from modules.platform.rest import Answer, ApiRequest, ApiView, Problem, operation
+from modules.platform.rest.answers import Answer
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.problems import Problem
+from modules.platform.rest.requests import ApiRequest
 
 
 class CollectionsView(ApiView):

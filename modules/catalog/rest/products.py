@@ -40,7 +40,12 @@ from modules.catalog.rest.references import changes_of, now, reference, staff_se
 from modules.catalog.service import attributes, collections, products
 from modules.catalog.service.categories import find_category
 from modules.catalog.service.variants import NewVariant
-from modules.platform.rest import Answer, ApiRequest, ApiView, Page, Problem, operation, scope
+from modules.platform.rest.access import scope
+from modules.platform.rest.answers import Answer
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.pagination import Page
+from modules.platform.rest.problems import Problem
+from modules.platform.rest.requests import ApiRequest
 
 ALL = tuple(status.value for status in ProductStatus)
 WRITE = scope("catalog:write")

@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 
 from modules.platform.contracts import Actor
-from modules.platform.rest import Problem
 from modules.platform.rest.identifiers import Ids
+from modules.platform.rest.problems import Problem
 
 
 def reference(text: str, kind: Ids, *, pointer: str) -> UUID | str:

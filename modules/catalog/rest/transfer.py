@@ -17,8 +17,11 @@ from modules.catalog.importing.run import ImportReport, import_products, open_so
 from modules.catalog.rest.bodies import ImportQuery
 from modules.catalog.rest.products import WRITE
 from modules.catalog.rest.references import now
-from modules.platform.rest import ApiRequest, ApiView, Problem, operation, scope
+from modules.platform.rest.access import scope
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.problems import Problem
 from modules.platform.rest.rendering import FastJSONRenderer
+from modules.platform.rest.requests import ApiRequest
 
 PATIENCE = timedelta(minutes=5)  # some 100,000 rows
 

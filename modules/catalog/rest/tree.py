@@ -34,7 +34,9 @@ from modules.catalog.rest.bodies import (
 from modules.catalog.rest.products import WRITE, category_id
 from modules.catalog.rest.references import changes_of, now
 from modules.catalog.service import attributes, categories
-from modules.platform.rest import Answer, ApiRequest, ApiView, operation
+from modules.platform.rest.answers import Answer
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.requests import ApiRequest
 
 
 class CategoriesView(ApiView):

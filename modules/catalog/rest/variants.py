@@ -19,7 +19,9 @@ from modules.catalog.rest.bodies import MediaBody, MediaChanges, VariantBody, Va
 from modules.catalog.rest.products import WRITE, answer, new_variant
 from modules.catalog.rest.references import changes_of, now
 from modules.catalog.service import media, variants
-from modules.platform.rest import Answer, ApiRequest, ApiView, operation
+from modules.platform.rest.answers import Answer
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.requests import ApiRequest
 
 
 class VariantsView(ApiView):

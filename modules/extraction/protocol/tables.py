@@ -183,8 +183,10 @@ def refusals(connection: Connection, schema: str, names: Iterable[str]) -> dict[
     return {name: why for name, why in found if isinstance(why, str)}
 
 
-def differences(source: tuple[Table, ...], target: tuple[Table, ...]) -> tuple[str, ...]:
-    """Where two sides' tables differ: columns, their order and types, key, partitions."""
+def differences(
+    source: tuple[Table, ...], target: tuple[Table, ...], *, partitions: bool = True
+) -> tuple[str, ...]:
+    """Where two sides' tables differ: columns, their order and types, key, partitions if asked."""
     return tuple(
         f"{ours.name} differs in its {what} between the two sides"
         for ours, theirs in zip(source, target, strict=True)
@@ -193,7 +195,7 @@ def differences(source: tuple[Table, ...], target: tuple[Table, ...]) -> tuple[s
             ("primary key", ours.key, theirs.key),
             ("partitions", ours.partitions, theirs.partitions),
         )
-        if one != other
+        if one != other and (partitions or what != "partitions")
     )
 
 

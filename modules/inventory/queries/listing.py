@@ -11,7 +11,7 @@ from django.db.models import F, QuerySet
 
 from modules.inventory.contract import UnknownWarehouse
 from modules.inventory.models import Movement, Stock, Warehouse
-from modules.platform.rest import keyset
+from modules.platform.rest.pagination import keyset
 
 T = TypeVar("T")
 Listed = tuple[list[T], str | None, str | None]  # rows, next cursor, previous cursor

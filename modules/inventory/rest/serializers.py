@@ -8,7 +8,8 @@ from typing import Annotated
 import msgspec
 
 from modules.inventory.domain import MAX_QUANTITY
-from modules.platform.rest import ListQuery, Query, ids
+from modules.platform.rest.identifiers import ids
+from modules.platform.rest.pagination import ListQuery, Query
 
 warehouse_ids = ids("wh")
 reservation_ids = ids("res")

@@ -15,7 +15,11 @@ from modules.inventory.rest import answers
 from modules.inventory.rest import serializers as s
 from modules.inventory.service import InventoryService
 from modules.platform.contracts import StaleVersion
-from modules.platform.rest import Answer, ApiRequest, ApiView, Page, operation, scope
+from modules.platform.rest.access import scope
+from modules.platform.rest.answers import Answer
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.pagination import Page
+from modules.platform.rest.requests import ApiRequest
 
 READ = scope("inventory:read")
 WRITE = scope("inventory:write")

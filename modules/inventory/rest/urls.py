@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from modules.inventory.rest import stock, views
-from modules.platform.rest import ids
+from modules.platform.rest.identifiers import ids
 
 ids("ord")
 

@@ -17,15 +17,11 @@ from modules.inventory.rest import serializers as s
 from modules.inventory.rest.stock import READ, WRITE, command_key, inventory
 from modules.inventory.service import warehouses
 from modules.platform.contracts import StaleVersion
-from modules.platform.rest import (
-    Answer,
-    ApiRequest,
-    ApiView,
-    ListQuery,
-    Page,
-    Problem,
-    operation,
-)
+from modules.platform.rest.answers import Answer
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.pagination import ListQuery, Page
+from modules.platform.rest.problems import Problem
+from modules.platform.rest.requests import ApiRequest
 
 
 class WarehousesView(ApiView):

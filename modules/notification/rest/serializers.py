@@ -13,7 +13,8 @@ from modules.notification.contract.types import MessageState
 from modules.notification.queries import MessageRow, TemplateRow, WebhookEndpoint
 from modules.notification.rendering import Rendered
 from modules.notification.wording import Texts
-from modules.platform.rest import ListQuery, Query, ids
+from modules.platform.rest.identifiers import ids
+from modules.platform.rest.pagination import ListQuery, Query
 
 MESSAGES = ids("msg")
 ORDERS = ids("ord")

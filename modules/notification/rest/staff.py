@@ -13,16 +13,11 @@ from modules.notification.contract import (
     TemplateNotFound,
 )
 from modules.notification.rest import serializers as s
-from modules.platform.rest import (
-    Answer,
-    ApiRequest,
-    ApiView,
-    ListQuery,
-    Page,
-    keyset,
-    operation,
-    scope,
-)
+from modules.platform.rest.access import scope
+from modules.platform.rest.answers import Answer
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.pagination import ListQuery, Page, keyset
+from modules.platform.rest.requests import ApiRequest
 
 READ, WRITE = "notification:read", "notification:write"
 

@@ -19,16 +19,11 @@ from modules.notification.contract import (
 from modules.notification.rest import serializers as s
 from modules.notification.rest.pages import UnsubscribePage
 from modules.platform.contracts import Actor
-from modules.platform.rest import (
-    ApiRequest,
-    ApiView,
-    Page,
-    Problem,
-    identified,
-    keyset,
-    operation,
-    scope,
-)
+from modules.platform.rest.access import identified, scope
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.pagination import Page, keyset
+from modules.platform.rest.problems import Problem
+from modules.platform.rest.requests import ApiRequest
 
 WRITE = "notification:write"
 

@@ -9,7 +9,7 @@ import phonenumbers
 from django_countries import countries
 
 from modules.platform.contracts import PostalAddress
-from modules.platform.rest import Problem
+from modules.platform.rest.problems import Problem
 
 Line = Annotated[str, msgspec.Meta(max_length=200)]
 FilledLine = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]

@@ -29,7 +29,12 @@ from modules.orders.rest.serializers import (
 from modules.orders.service import drafts
 from modules.orders.service.drafts import Draft
 from modules.platform.contracts import Money, StaleVersion
-from modules.platform.rest import Answer, ApiRequest, ApiView, Problem, ids, operation, scope
+from modules.platform.rest.access import scope
+from modules.platform.rest.answers import Answer
+from modules.platform.rest.identifiers import ids
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.problems import Problem
+from modules.platform.rest.requests import ApiRequest
 
 Amount = Annotated[int, msgspec.Meta(ge=0, le=10_000_000_000)]
 CUSTOMER = ids("cus")

@@ -17,7 +17,10 @@ from modules.orders.rest.views import visible
 from modules.orders.service import others
 from modules.payment.contract import PaymentRecord, PaymentState
 from modules.platform.contracts import Money
-from modules.platform.rest import ApiRequest, ApiView, identified, ids, operation
+from modules.platform.rest.access import identified
+from modules.platform.rest.identifiers import ids
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.requests import ApiRequest
 from modules.shipping.contract import Shipment, ShipmentState
 
 PAYMENT, SHIPMENT, MESSAGE = ids("pay"), ids("shp"), ids("msg")

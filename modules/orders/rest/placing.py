@@ -36,8 +36,8 @@ from modules.payment.contract import (
     PaymentMethodUnknown,
 )
 from modules.platform.contracts import ContractError
-from modules.platform.rest import Answer, FieldError, Problem
-from modules.platform.rest.problems import status_of
+from modules.platform.rest.answers import Answer
+from modules.platform.rest.problems import FieldError, Problem, status_of
 from modules.shipping.contract import MethodNotOffered, NotDeliverable
 
 # What other modules say about an order that cannot be placed; each keeps its own code.

@@ -22,7 +22,10 @@ from modules.orders.rest.serializers import (
 from modules.orders.rest.views import stock_lines, visible, who
 from modules.orders.returns import find_returns
 from modules.orders.service.returns import receive_return, reject_return, request_return
-from modules.platform.rest import Answer, ApiRequest, ApiView, identified, operation, scope
+from modules.platform.rest.access import identified, scope
+from modules.platform.rest.answers import Answer
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.requests import ApiRequest
 
 ERRORS = (OrderNotFound, ReturnNotFound, NotReturnable, OrderStateConflict)
 

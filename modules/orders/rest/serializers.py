@@ -18,7 +18,8 @@ from modules.orders.domain.states import ReturnState
 from modules.orders.rest.addresses import AddressBody
 from modules.orders.returns import GoodsReturn, ReturnedLine
 from modules.platform.contracts import Money, PostalAddress
-from modules.platform.rest import ListQuery, ids
+from modules.platform.rest.identifiers import ids
+from modules.platform.rest.pagination import ListQuery
 
 ORDER, CART, RETURN, PRODUCT = ids("ord"), ids("cart"), ids("ret"), ids("prd")
 

@@ -31,15 +31,12 @@ from modules.orders.service.claims import is_claimed_by
 from modules.orders.service.listing import OrderFilter, list_orders
 from modules.orders.service.placement import PlaceOrder, place
 from modules.platform.contracts import Actor, StaleVersion
-from modules.platform.rest import (
-    Answer,
-    ApiRequest,
-    ApiView,
-    Page,
-    Problem,
-    identified,
-    operation,
-)
+from modules.platform.rest.access import identified
+from modules.platform.rest.answers import Answer
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.pagination import Page
+from modules.platform.rest.problems import Problem
+from modules.platform.rest.requests import ApiRequest
 
 
 def visible(order_id: UUID, actor: Actor, *, scope: str = "orders:read") -> Order:

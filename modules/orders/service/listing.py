@@ -10,7 +10,7 @@ from modules.orders.contract import Order, OrderState
 from modules.orders.models import Order as OrderRow
 from modules.orders.queries import find_orders
 from modules.orders.service.claims import belongs_to
-from modules.platform.rest import keyset
+from modules.platform.rest.pagination import keyset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

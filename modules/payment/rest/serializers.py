@@ -10,8 +10,8 @@ import msgspec
 from modules.payment.contract import PaymentState, Refund, RefundState
 from modules.payment.queries import ShownPayment
 from modules.platform.contracts import Money
-from modules.platform.rest import ListQuery, ids
-from modules.platform.rest.identifiers import ALPHABET
+from modules.platform.rest.identifiers import ALPHABET, ids
+from modules.platform.rest.pagination import ListQuery
 
 PAYMENTS, REFUNDS, ORDERS = ids("pay"), ids("ref"), ids("ord")
 OrderId = Annotated[str, msgspec.Meta(pattern=f"^ord_[0-7][{ALPHABET}]{{25}}$")]

@@ -30,16 +30,12 @@ from modules.payment.rest.serializers import (
 )
 from modules.payment.service import PaymentService
 from modules.platform.contracts import Actor
-from modules.platform.rest import (
-    Answer,
-    ApiRequest,
-    ApiView,
-    Page,
-    Problem,
-    identified,
-    operation,
-    scope,
-)
+from modules.platform.rest.access import identified, scope
+from modules.platform.rest.answers import Answer
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.pagination import Page
+from modules.platform.rest.problems import Problem
+from modules.platform.rest.requests import ApiRequest
 
 STAFF = scope("payment:write")
 UNSETTLED = (OutcomeUnknown, ProviderUnavailable)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
-from modules.platform.rest import keyset
+from modules.platform.rest.pagination import keyset
 from modules.shipping.contract import UnknownTariffPart
 from modules.shipping.domain import AreaRule, PriceBracket
 from modules.shipping.models import Carrier, Method, Rate, Zone

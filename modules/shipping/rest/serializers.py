@@ -8,7 +8,8 @@ from typing import Annotated
 import msgspec
 
 from modules.platform.contracts import Money, PostalAddress
-from modules.platform.rest import ListQuery, Query, ids
+from modules.platform.rest.identifiers import ids
+from modules.platform.rest.pagination import ListQuery, Query
 from modules.shipping.contract import Parcel, Shipment, ShipmentLine, ShippingQuote
 from modules.shipping.queries import PickList
 

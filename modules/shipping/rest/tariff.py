@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from modules.platform.rest import (
-    ApiRequest,
-    ApiView,
-    ListQuery,
-    Page,
-    Problem,
-    operation,
-)
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.pagination import ListQuery, Page
+from modules.platform.rest.problems import Problem
+from modules.platform.rest.requests import ApiRequest
 from modules.shipping.contract import BadTariff, TariffPartExists, UnknownTariffPart
 from modules.shipping.queries import tariff
 from modules.shipping.rest import tariff_bodies as t

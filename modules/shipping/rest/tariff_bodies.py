@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from modules.platform.rest import ListQuery
+from modules.platform.rest.pagination import ListQuery
 from modules.shipping.domain import AreaRule, PriceBracket
 from modules.shipping.queries.tariff import CarrierRow, MethodRow, RateRow, ZoneRow
 from modules.shipping.rest.serializers import Body, Code, Currency, Grams, Minor

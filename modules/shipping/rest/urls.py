@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from modules.platform.rest import ids
+from modules.platform.rest.identifiers import ids
 from modules.shipping.rest import tariff, views
 
 ids("shp")

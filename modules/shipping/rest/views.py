@@ -6,17 +6,12 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from modules.platform.contracts import Actor, StaleVersion
-from modules.platform.rest import (
-    Answer,
-    ApiRequest,
-    ApiView,
-    Page,
-    Problem,
-    identified,
-    keyset,
-    operation,
-    scope,
-)
+from modules.platform.rest.access import identified, scope
+from modules.platform.rest.answers import Answer
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.pagination import Page, keyset
+from modules.platform.rest.problems import Problem
+from modules.platform.rest.requests import ApiRequest
 from modules.shipping import queries
 from modules.shipping.contract import (
     NotDeliverable,

@@ -13,7 +13,7 @@ from modules.accounts.contract import ScopeNotYours, ScopeUnknown, UnknownApiKey
 from modules.accounts.models import ApiKey
 from modules.platform.contracts import SYSTEM, Actor, ActorKind
 from modules.platform.databases import atomic
-from modules.platform.rest import Problem
+from modules.platform.rest.problems import Problem
 
 NOW = datetime.now(UTC)
 pytestmark = pytest.mark.django_db

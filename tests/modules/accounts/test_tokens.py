@@ -21,7 +21,7 @@ from modules.accounts.bootstrap import bootstrap
 from modules.accounts.models import User
 from modules.platform.contracts import ActorKind
 from modules.platform.keys import KeyRing
-from modules.platform.rest import Problem
+from modules.platform.rest.problems import Problem
 from tests.modules.accounts.people import customer
 
 

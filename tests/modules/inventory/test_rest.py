@@ -10,7 +10,7 @@ from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from modules.platform.rest import ids
+from modules.platform.rest.identifiers import ids
 from tests.modules.inventory.shop import counters, inventory, reserving, stocked
 
 pytestmark = pytest.mark.django_db

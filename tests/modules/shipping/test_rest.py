@@ -11,7 +11,7 @@ from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from modules.platform.rest import ids
+from modules.platform.rest.identifiers import ids
 from modules.shipping.contract import ShipmentState
 from tests.modules.shipping.orders import held, only, ordered, shipments, shipping
 

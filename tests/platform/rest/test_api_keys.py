@@ -12,8 +12,8 @@ import pytest
 
 from modules.accounts.contract import UnknownApiKey, VerifiedKey
 from modules.platform.contracts import SYSTEM, ActorKind, current_context
-from modules.platform.rest import Problem
 from modules.platform.rest.api_keys import FRESH, PATIENCE, STALE, AskedKeys
+from modules.platform.rest.problems import Problem
 from modules.platform.rpc import CallRefused, ModuleUnreachable
 
 KEY = f"fk_12345678_{'a' * 43}"

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modules.platform.rest import ids
-from modules.platform.rest.identifiers import new_id
+from modules.platform.rest.identifiers import ids, new_id
 
 
 @given(st.uuids())

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from django.contrib.auth import get_user_model
 
-from modules.platform.rest import Problem, keyset
+from modules.platform.rest.pagination import keyset
+from modules.platform.rest.problems import Problem
 
 ORDER = ("-created_at", "-id")
 

@@ -19,17 +19,12 @@ from modules.platform.contracts import (
     Unavailable,
     current_context,
 )
-from modules.platform.rest import (
-    Answer,
-    ApiRequest,
-    ApiView,
-    ListQuery,
-    Page,
-    identified,
-    ids,
-    operation,
-    scope,
-)
+from modules.platform.rest.access import identified, scope
+from modules.platform.rest.answers import Answer
+from modules.platform.rest.identifiers import ids
+from modules.platform.rest.operation import ApiView, operation
+from modules.platform.rest.pagination import ListQuery, Page
+from modules.platform.rest.requests import ApiRequest
 
 NOTES = ids("note")
 KNOWN = UUID("01920000-0000-7000-8000-000000000001")
