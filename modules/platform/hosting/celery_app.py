@@ -23,7 +23,7 @@ PLATFORM = (
 def celery_app(host: Host) -> Celery:
     """The app, which reads the Django settings in force (development's, if none are)."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"{host.package}.settings.dev")
-    app = Celery(host.name, fixups=["modules.platform.hosting.worker_databases:fixup"])
+    app = Celery(host.name, fixups=["modules.platform.hosting.worker_fixup:fixup"])
     app.config_from_object("django.conf:settings", namespace="CELERY")
     app.autodiscover_tasks()
     app.on_after_finalize.connect(_plan_periodic_work)

@@ -1,7 +1,9 @@
-"""Workers keep their database connections between two tasks."""
+"""Workers keep their database connections between two tasks, and load what tasks need."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import psycopg
@@ -10,7 +12,7 @@ from celery.fixups.django import DjangoWorkerFixup
 from django.conf import settings
 from django.db import connections
 
-from modules.platform.hosting.worker_databases import PooledFixup, PooledWorkerFixup
+from modules.platform.hosting.worker_fixup import Fixup, WorkerFixup
 from shop.celery import app
 from tests.e2e.running import eventually
 from tests.platform.example import EXAMPLE
@@ -34,7 +36,7 @@ def lives(session: int) -> bool:
 def test_a_session_outlives_the_task_that_used_it() -> None:
     """Between two tasks the connection goes back to its pool and its session goes on."""
     session = backend()
-    PooledWorkerFixup(app).close_database()
+    WorkerFixup(app).close_database()
     assert connections[EXAMPLE].connection is None
     assert lives(session)
 
@@ -52,7 +54,7 @@ def test_celery_s_own_would_end_it() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_session_that_died_is_not_used_again() -> None:
     """After its session was ended a connection is dropped, and the next task gets another."""
-    fixup = PooledWorkerFixup(app)
+    fixup = WorkerFixup(app)
     first = backend()
     with psycopg.connect(settings.DATABASE_URL) as server:  # no module's role may do that
         server.execute("SELECT pg_terminate_backend(%s)", [first])
@@ -62,6 +64,22 @@ def test_a_session_that_died_is_not_used_again() -> None:
     assert backend() != first
 
 
+STARTED = """
+import sys
+from shop.celery import app
+app.loader.import_default_modules()
+app._fixups[0].worker_fixup.validate_models()
+print(*sorted({"modules.orders.tasks", "rest_framework.views", "shop.urls"} & set(sys.modules)))
+"""
+
+
+def test_a_worker_loads_no_views() -> None:
+    """Nor anything else that only its system checks would need."""
+    command = [sys.executable, "-c", STARTED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["modules.orders.tasks"]
+
+
 def test_the_shop_s_app_has_it() -> None:
     """The app is made with the pooled fixup and not with Celery's own."""
-    assert [type(each) for each in app._fixups] == [PooledFixup]
+    assert [type(each) for each in app._fixups] == [Fixup]
