@@ -5,7 +5,7 @@ from __future__ import annotations
 from modules.extraction.planning.plans import Data
 
 # The last changes read, and brought in a transaction; the commit point; the grant. The disk is
-# waited for by the commit point and by the commit behind it (docs/extraction-protocol.md,
+# waited for by the commit point and by the first write (docs/extraction-protocol.md, *Cutover* and
 # *Networks*).
 TRIPS = 6
 COMMIT = 0.001  # seconds to bring a commit to a disk that is not a bad one

@@ -17,7 +17,7 @@ import psycopg
 from modules.extraction.protocol.checking import preflight
 from modules.extraction.protocol.controlling import FENCE_ATTEMPTS, TTL, Controller, call
 from modules.extraction.protocol.crashpoints import crash_point
-from modules.extraction.protocol.draining import be_quick, catch_up, drained
+from modules.extraction.protocol.draining import be_quick, catch_up, drained, rehearse
 from modules.extraction.protocol.errors import NotReady, NotYetGranted, SwapRefused
 from modules.extraction.protocol.flushing import flush
 from modules.extraction.protocol.granting import grant
@@ -60,6 +60,7 @@ class _Cutover:
     def run(self, ttl: timedelta, attempts: int, by: float) -> SwapReceipt:
         self._clear()
         catch_up(self._stream, by=by)  # connects, too: front doors that hold need not wait for it
+        rehearse(self._stream)
         self._step("held")
         catch_up(self._stream, by=by)
         flush(self._stream.end)  # so what a crash can take is in the log, and not in the copy
@@ -70,6 +71,7 @@ class _Cutover:
         committed_at = self._swap(epoch, marker, until=min(by, fenced + ttl.total_seconds()))
         at = Swapped(asked, fenced, time.monotonic())
         self._step("granted")
+        flush(self._control.target)  # the grant, which nobody waits for any more
         self._control.end_lock_holders(self._move.source, committed_at)
         return write_receipt(
             self._move,
@@ -91,8 +93,8 @@ class _Cutover:
         committed_at: datetime | None = None
         try:
             self._step("fenced")
-            # The last changes, and the word that lets the service write, are one commit there: it
-            # comes after the commit point, and so waits for the disk in the pause once, not twice.
+            # The last changes, and the word that lets the service write, are one commit there. It
+            # does not wait for the disk: the commit point does, and then the service's first write.
             with drained(self._stream, marker, until=until):
                 self._step("drained")
                 committed_at = self._commit(epoch, marker, until=until)

@@ -22,7 +22,8 @@ from modules.extraction.protocol.streams import Stream
 
 log = structlog.get_logger(__name__)
 
-POLL = 0.02  # seconds between looks at an empty log
+POLL = 0.02  # seconds between looks at a log that has little: a batch costs as much with a few rows
+LITTLE = 500  # rows of the log
 AWAY = 0.5  # before a side that was away is tried again
 STOPPED = 5.0  # before a batch that was refused is: it is read again, and may be large
 ROTATE_ROWS = 200_000  # applied between two looks at the log's halves
@@ -90,7 +91,7 @@ class Follower:
             if since > ROTATE_ROWS:
                 rotate(stream)
                 since = 0
-            if not rows:
+            if rows < LITTLE:
                 stop.wait(self.poll)
 
 

@@ -1,8 +1,9 @@
 """Tells the service's database who has the module, once that is decided.
 
 The last changes of a cutover are committed in the target after the commit point, together with the
-word that opens it. If its server or the controller is lost in between, they are missing: the target
-then refuses to open (``learn``), and they are brought again, from the source's log.
+word that opens it. If its server or the controller is lost in between, they are missing, or are
+forgotten with the word: the target then refuses to open (``learn``), and they are brought again,
+from the source's log.
 """
 
 from __future__ import annotations

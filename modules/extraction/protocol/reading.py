@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 
 from psycopg import sql
 
@@ -120,16 +121,28 @@ def read_batch(
     origin: Connection, side: Side, position: Position, copied: Copied, *, limit: int | None
 ) -> Batch:
     """What is new in ``side``'s log since ``position``; at most ``limit`` of its rows."""
-    statement = sql.SQL(_READ).format(room=sql.Identifier(side.room), is_kept=copied.keeps())
     values = {**_values(position), "limit": limit, "done": list(copied.done)}
     # Prepared: planning would take longer than reading the few rows of a pause.
-    rows = origin.execute(statement, values, prepare=True).fetchall()
+    rows = origin.execute(_statement(side.room, copied), values, prepare=True).fetchall()
     upto, written, count, last, marker, sequences = rows[0][:6]
     whole = limit is None or count < limit
     turn = position.turn + 1
     after = Position(turn, upto) if whole else Position(turn, position.base, upto, last)
     changes = tuple(Change(*row[6:]) for row in rows if row[6] is not None)
     return Batch(position, after, count, changes, marker, sequences, written)
+
+
+def _statement(room: str, copied: Copied) -> bytes:
+    """Put together once for as long as no table is being copied."""
+    if copied.table is None:
+        return _once(_READ, room)
+    return sql.SQL(_READ).format(room=sql.Identifier(room), is_kept=copied.keeps()).as_bytes()
+
+
+@cache
+def _once(text: str, room: str) -> bytes:
+    is_kept = Copied(()).keeps()  # the tables that are done are a parameter
+    return sql.SQL(text).format(room=sql.Identifier(room), is_kept=is_kept).as_bytes()
 
 
 def count_waiting(origin: Connection, side: Side, position: Position, *, limit: int) -> int:

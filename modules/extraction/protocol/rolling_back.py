@@ -17,7 +17,7 @@ import psycopg
 from modules.extraction.protocol.controlling import FENCE_ATTEMPTS, TTL, Controller
 from modules.extraction.protocol.crashpoints import crash_point
 from modules.extraction.protocol.cutting_over import Watch
-from modules.extraction.protocol.draining import be_quick, catch_up, drain
+from modules.extraction.protocol.draining import be_quick, catch_up, drain, rehearse
 from modules.extraction.protocol.errors import NotReady, SwapRefused
 from modules.extraction.protocol.granting import grant, tell
 from modules.extraction.protocol.healing import reopen_service
@@ -53,6 +53,7 @@ class _Rollback:
     def run(self, ttl: timedelta, attempts: int, by: float) -> SwapReceipt:
         base = self._base_epoch()
         catch_up(self._stream, by=by)  # connects, too: front doors that hold need not wait for it
+        rehearse(self._stream)
         self._step("held")
         catch_up(self._stream, by=by)
         be_quick(self._stream, ttl)

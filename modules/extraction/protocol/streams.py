@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from types import TracebackType
 from typing import Any
 
@@ -224,12 +225,12 @@ class Stream:
     def _send(self, batch: Batch, bring: Callable[[Applier, Connection, Change], None]) -> Reached:
         end, name = self.end, self.direction
         positions = [str(batch.before), str(batch.after)]
-        end.execute(self._sql(_ADVANCE), [name, *positions, batch.rows])
+        end.execute(self._sql(_ADVANCE), [name, *positions, batch.rows], prepare=True)
         for change in batch.changes:
             bring(self.appliers[change.tab], end, change)
         if batch.marker is None:
             return None
-        return end.execute(self._sql(_REACH), [name, batch.marker, batch.sequences])
+        return end.execute(self._sql(_REACH), [name, batch.marker, batch.sequences], prepare=True)
 
     def marker(self) -> tuple[int | None, bool]:
         """The last fence's marker that was applied here, and whether the sums were equal then."""
@@ -272,8 +273,13 @@ class Stream:
             source, target = target, source
         check_same_life(self.move, source, target)
 
-    def _sql(self, text: str) -> sql.Composed:
-        return sql.SQL(text).format(here=sql.Identifier(self.end_side.room))
+    def _sql(self, text: str) -> bytes:
+        return _within(self.end_side.room, text)
+
+
+@cache
+def _within(room: str, text: str) -> bytes:
+    return sql.SQL(text).format(here=sql.Identifier(room)).as_bytes()
 
 
 def _moves(batch: Batch) -> bool:

@@ -63,11 +63,13 @@ BEGIN
 END $$;
 
 -- What the other side has decided is written down here; again does nothing. The service opens only
--- over what it was given, up to the marker: that is brought first.
+-- over what it was given, up to the marker: that is brought first. That it opens waits for the disk
+-- if the session does, and need not: a write that is on disk has all before it there, and where a
+-- crash takes the word before any, the service is shut again, and told again.
 CREATE OR REPLACE FUNCTION {room}.learn(new_owner text, new_epoch bigint, of_marker bigint)
 RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM set_config('synchronous_commit', 'on', true);
+    IF new_owner = 'monolith' THEN PERFORM set_config('synchronous_commit', 'on', true); END IF;
     UPDATE {room}.ownership SET owner = new_owner, mode = 'open', epoch = new_epoch,
            changed_at = clock_timestamp()
      WHERE (epoch < new_epoch OR epoch = new_epoch AND owner <> new_owner)

@@ -26,7 +26,7 @@ from tests.extraction.protocol.servers import OtherServer
 from tests.extraction.protocol.shop import till
 
 INSERT = "INSERT INTO till.account (name) VALUES (gen_random_uuid())"
-RELAXED = "SET synchronous_commit = off"
+RELAXED, WAITING = "SET synchronous_commit = off", "SET synchronous_commit = on"
 
 
 class Gone(Exception):
@@ -162,6 +162,49 @@ def test_the_service_is_opened_over_nothing_less_than_it_was_given(
     assert (healed.found, healed.now) == (State.NOT_GRANTED, State.SERVICE)
     assert healed.did[0] == "brought the service its last changes"
     with psycopg.connect(apart.move.target.url, autocommit=True) as apart.target:
+        assert apart.same()
+
+
+def test_a_service_forgets_its_grant_only_with_all_after_it(
+    apart: Pair, other: OtherServer
+) -> None:
+    """The word that opens it need not be on disk: without a write it is told again, and a write
+    takes it along.
+    """
+    apart.ready()
+    for written in (0, 1):
+        apart.source.execute("UPDATE till.account SET balance = balance + 1")
+
+        def crash(step: str, writes: int = written) -> None:
+            if step == "fenced":
+                other.hold_log_back()
+            elif step == "granted":
+                with other.session() as session:
+                    session.execute(WAITING)
+                    for _ in range(writes):
+                        session.execute(INSERT)
+                other.crash()
+                raise Gone
+
+        with pytest.raises(Gone):
+            cutover(apart.move, watch=crash)
+        found = State.SERVICE if written else State.NOT_GRANTED
+        assert heal(apart.move).found is found
+        with psycopg.connect(apart.move.target.url, autocommit=True) as apart.target:
+            apart.sync(Direction.REVERSE)
+            assert apart.same()
+            rollback(apart.move)
+
+
+def test_a_cutover_that_has_ended_outlasts_a_crash(apart: Pair, other: OtherServer) -> None:
+    """Once it is said to be done the grant is on disk, too."""
+    apart.ready()
+    cutover(apart.move, watch=lambda step: step == "fenced" and other.hold_log_back())
+    other.crash()
+    assert heal(apart.move).found is State.SERVICE
+    with psycopg.connect(apart.move.target.url, autocommit=True) as apart.target:
+        apart.target.execute(INSERT)
+        rollback(apart.move)
         assert apart.same()
 
 

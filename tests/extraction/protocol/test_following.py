@@ -24,6 +24,7 @@ from modules.extraction.protocol import (
 )
 from modules.extraction.protocol.controlling import Controller
 from modules.extraction.protocol.following import watch_fences
+from modules.extraction.protocol.positions import Position
 from tests.e2e.running import eventually
 from tests.extraction.protocol.conftest import Pair
 from tests.extraction.protocol.spoiling import around
@@ -77,6 +78,17 @@ def test_a_follower_ends_quietly_when_the_protocol_is_taken_off(pair: Pair) -> N
         run.join(10)
         assert not run.is_alive()
     assert run.outcome == 1
+
+
+def test_a_follower_brings_little_in_few_batches(pair: Pair) -> None:
+    """One costs as much with a row as with a hundred; what has come since waits for the next."""
+    pair.copy()
+    with running(Follower(pair.move, Direction.FORWARD, poll=0.3).run):
+        first, began = _turn(pair), time.monotonic()
+        for balance in range(100):
+            pair.source.execute("UPDATE till.account SET balance = %s WHERE id = 1", [balance])
+        eventually(pair.same, within=10, what="all of it on the other side")
+        assert _turn(pair) - first <= 2 + (time.monotonic() - began) / 0.3
 
 
 def test_a_follower_outlives_a_row_that_is_refused(
@@ -133,6 +145,12 @@ def test_a_cutover_waits_for_a_transaction_that_is_soon_over(pair: Pair) -> None
         began = time.monotonic()
         assert [check.name for check in preflight(pair.move) if not check.ok] == []
         assert time.monotonic() - began >= 0.15
+
+
+def _turn(pair: Pair) -> int:
+    """How many batches have moved the position."""
+    found = pair.target.execute("SELECT position FROM till_move.stream WHERE name = 'forward'")
+    return Position.parse((found.fetchone() or ("",))[0]).turn
 
 
 def _sessions(pair: Pair) -> list[int]:

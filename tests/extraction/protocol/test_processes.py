@@ -162,7 +162,7 @@ def test_no_session_that_was_stopped_through_a_swap_writes_to_the_old_side(
 CUTOVER = {
     "cutover.held": State.MONOLITH,
     "cutover.fenced": State.FENCE_LEFT,
-    "apply.applied:2": State.FENCE_LEFT,
+    "apply.applied:3": State.FENCE_LEFT,
     "cutover.drained": State.FENCE_LEFT,
     "cutover.committed": State.NOT_GRANTED,
     "cutover.granted": State.SERVICE,
@@ -171,7 +171,7 @@ COPY = ("backfill.copied:2", "backfill.committed:2", "apply.read:3", "apply.comm
 ROLLBACK = {
     "rollback.held": State.SERVICE,
     "rollback.fenced": State.SERVICE_FENCE_LEFT,
-    "apply.applied:2": State.SERVICE_FENCE_LEFT,
+    "apply.applied:3": State.SERVICE_FENCE_LEFT,
     "rollback.drained": State.SERVICE_FENCE_LEFT,
     "rollback.committed": State.NOT_CLOSED,
     "rollback.closed": State.MONOLITH,
