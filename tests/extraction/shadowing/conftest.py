@@ -14,8 +14,10 @@ from tests.standin import SECRET, StandIn
 
 
 @pytest.fixture(scope="module")
-def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
-    """A monolith, a service and a real front door, for all tests of a file."""
+def sides(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    """A monolith, a service and a real front door, for all tests of a file. The front door asks
+    this process's registry from now on, whose pools must not be of a database before the tests'.
+    """
     with both_sides(tmp_path_factory.mktemp("shadowing")) as running:
         yield running
 
