@@ -18,7 +18,9 @@ from django.db import close_old_connections
 
 
 class WorkerFixup(DjangoWorkerFixup):
-    """Gives connections back to their pools after each task; a broken one is dropped there."""
+    """Gives connections back to their pools after each task; a broken one is dropped there. Checks
+    nothing at the start.
+    """
 
     def validate_models(self) -> None:
         self.django_setup()
