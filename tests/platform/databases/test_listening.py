@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ from django.conf import settings
 
 from modules.platform.databases.listening import wait_for_word
 
-CHANNEL = "test_listening"
+# Of this process alone: the tests of all workers are in one database here.
+CHANNEL = f"test_listening_{os.getpid()}"
 
 
 @pytest.fixture
