@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 
 import psycopg
 import structlog
 
+from modules.extraction.protocol.controlling import TTL, is_held
 from modules.extraction.protocol.errors import (
     CaptureAway,
     NotInstalled,
@@ -24,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 POLL = 0.02  # seconds between looks at a log that has little: a batch costs as much with a few rows
 LITTLE = 500  # rows of the log
+ASIDE = TTL.total_seconds()  # a controller that takes longer does not bring changes, or is stopped
 AWAY = 0.5  # before a side that was away is tried again
 STOPPED = 5.0  # before a batch that was refused is: it is read again, and may be large
 ROTATE_ROWS = 200_000  # applied between two looks at the log's halves
@@ -53,6 +56,7 @@ class Follower:
     poll: float = POLL
     rows: int = field(default=0, init=False)  # of the log, applied so far
     _told: str = field(default="", init=False)
+    _aside_since: float | None = field(default=None, init=False)
 
     def run(self, stop: threading.Event) -> int:
         """Follow until ``stop`` or until the protocol is uninstalled; how many rows of the log were
@@ -83,16 +87,27 @@ class Follower:
         since = 0
         while not stop.is_set():
             try:
-                rows = stream.apply_once().rows
+                rows = stream.apply_once(left=lambda: self._stands_aside(stream)).rows
             except StalePosition:
+                stop.wait(self.poll)  # there is another who brings what waits
                 continue
-            self._told = ""
+            self._told, self._aside_since = "", None
             self.rows, since = self.rows + rows, since + rows
             if since > ROTATE_ROWS:
                 rotate(stream)
                 since = 0
             if rows < LITTLE:
                 stop.wait(self.poll)
+
+    def _stands_aside(self, stream: Stream) -> bool:
+        """Whether a batch is left to a controller that is at the module, for ``ASIDE`` seconds. It
+        brings the changes up to its fence itself, and one batch of ours in between costs it a batch
+        that it must read anew, while the writers wait.
+        """
+        now = time.monotonic()
+        if self._aside_since is None:
+            self._aside_since = now
+        return now - self._aside_since < ASIDE and is_held(stream.end, stream.end_side)
 
 
 def watch_fences(move: Move, stop: threading.Event, *, every: float = HEAL) -> list[State]:

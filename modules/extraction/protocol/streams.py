@@ -131,12 +131,16 @@ class Stream:
             }
         return self._appliers
 
-    def apply_once(self, *, limit: int = BATCH_ROWS) -> Applied:
-        """Read one batch and apply it. Raises StalePosition when another applier did, and
-        StreamStopped when a table of the end refuses it.
+    def apply_once(
+        self, *, limit: int = BATCH_ROWS, left: Callable[[], bool] = lambda: False
+    ) -> Applied:
+        """Read one batch and apply it. Raises StalePosition when another applier did, or when
+        ``left`` says that it is left to one, and StreamStopped when a table of the end refuses it.
         """
         batch, copied = self._read(limit)
         if _moves(batch):
+            if left():
+                raise StalePosition(f"{self.direction}: left to another applier")
             with self.end.transaction(), flushed(self.origin, batch.written):
                 self.apply(batch)
             crash_point("apply.committed")

@@ -91,6 +91,24 @@ def test_a_follower_brings_little_in_few_batches(pair: Pair) -> None:
         assert _turn(pair) - first <= 2 + (time.monotonic() - began) / 0.3
 
 
+def test_a_follower_leaves_changes_to_a_controller(pair: Pair) -> None:
+    """A swap brings them itself, and must not find its batch applied by another: for a while only,
+    and not longer than there is a controller.
+    """
+    pair.copy()
+    with running(Follower(pair.move, Direction.FORWARD, poll=0.005).run):
+        with Controller(pair.move):
+            began = time.monotonic()
+            pair.source.execute("UPDATE till.account SET balance = 1 WHERE id = 1")
+            eventually(pair.same, within=10, what="the change, though the controller does nothing")
+            assert time.monotonic() - began >= following.ASIDE
+        with Controller(pair.move):
+            pair.source.execute("UPDATE till.account SET balance = 2 WHERE id = 1")
+            time.sleep(0.1)
+            assert not pair.same()
+        eventually(pair.same, within=following.ASIDE / 2, what="the change after its end")
+
+
 def test_a_follower_outlives_a_row_that_is_refused(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
