@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tests.benchmarks.proxy.contestants import OURS, PAIRS, Shape
+from tests.benchmarks.proxy.contestants import CEILING, OURS, PAIRS, Shape
 from tests.benchmarks.proxy.rounds import MIDDLE, Round, Standing
 
 BARE, FULL, HUNG = (f"{OURS} {shape}" for shape in Shape)
 NGINX, ENVOY = f"nginx {Shape.BARE}", f"envoy {Shape.FULL}"
+SPLICE = CEILING.name
 PAIRINGS = tuple(contestant.name for contestant in PAIRS)
 BUSY, ALONE = f"small c={MIDDLE}", "small c=1"
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from tests.benchmarks import tables
 from tests.benchmarks.proxy import contestants
 from tests.benchmarks.proxy.contestants import Shape
-from tests.benchmarks.proxy.goals import BARE, ENVOY, FULL, NGINX, Goal, best_pair
+from tests.benchmarks.proxy.goals import BARE, ENVOY, FULL, NGINX, SPLICE, Goal, best_pair
 from tests.benchmarks.proxy.rounds import Round, Standing
 
 FULL_CORE = 0.95  # of the load's cores: from here on a rate says more about the load than the proxy
@@ -70,7 +70,8 @@ def _ratios(standing: Standing) -> Table:
     for load in standing.loads:
         best = best_pair(standing, load)
         pairs = [(BARE, NGINX), (FULL, NGINX), (FULL, f"nginx {Shape.FULL}"), (FULL, ENVOY)]
-        for ours, theirs in [*pairs, (BARE, best), (FULL, best)]:
+        pairs += [(BARE, best), (FULL, best), (FULL, SPLICE), (SPLICE, NGINX)]
+        for ours, theirs in pairs:
             if not theirs or not standing.of(ours, load) or not standing.of(theirs, load):
                 continue
             hows: tuple[Callable[[Round, Round], float], ...] = (
