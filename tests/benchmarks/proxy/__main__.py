@@ -16,7 +16,7 @@ from strangler_proxy import compiling
 from tests.benchmarks.children import DidNotRun
 from tests.benchmarks.proxy import contestants, report, wrk
 from tests.benchmarks.proxy.goals import as_json, goals
-from tests.benchmarks.proxy.rounds import QUICK, Effort, measure
+from tests.benchmarks.proxy.rounds import QUICK, Effort, Standing, measure
 
 _KINDS = {kind.name: kind for kind in wrk.KINDS}
 
@@ -40,17 +40,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with redirect_stdout(sys.stderr):
         if compiling.main([]) != 0:
             return 1  # it has said what is missing
+    standing = Standing()
+    ended = ""
     try:
-        standing = measure(replace(effort, **given))
+        measure(replace(effort, **given), standing)
     except DidNotRun as error:
-        sys.stderr.write(f"benchmark: {error}\n")
+        ended = f"benchmark: {error}\n"
+    if not standing.rounds:
+        sys.stderr.write(ended)
         return 1
     reached = goals(standing)
     if asked.json:
         sys.stdout.write(json.dumps(as_json(standing, reached)) + "\n")
     else:
         report.show(Console(width=120), standing, reached)
-    return int(any(goal.met is False for goal in reached))
+    sys.stderr.write(ended)  # below what was measured until then
+    return int(bool(ended) or any(goal.met is False for goal in reached))
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -70,8 +70,8 @@ def _ratios(standing: Standing) -> Table:
     for load in standing.loads:
         best = best_pair(standing, load)
         pairs = [(BARE, NGINX), (FULL, NGINX), (FULL, f"nginx {Shape.FULL}"), (FULL, ENVOY)]
-        pairs += [(BARE, best), (FULL, best), (FULL, SPLICE), (SPLICE, NGINX)]
-        for ours, theirs in pairs:
+        ceiling = [(FULL, SPLICE), (SPLICE, NGINX)]
+        for ours, theirs in [*pairs, (BARE, best), (FULL, best), *ceiling]:
             if not theirs or not standing.of(ours, load) or not standing.of(theirs, load):
                 continue
             hows: tuple[Callable[[Round, Round], float], ...] = (

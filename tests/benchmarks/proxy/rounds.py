@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.benchmarks import children, cpu
+from tests.benchmarks.children import DidNotRun
 from tests.benchmarks.proxy import contestants, wrk
 from tests.benchmarks.proxy.arena import Arena, arena
 from tests.benchmarks.proxy.contestants import Contestant, Running, Shape
@@ -82,12 +83,14 @@ class Standing:
         return list(dict.fromkeys(r.load for r in self.rounds))
 
 
-def measure(effort: Effort) -> Standing:
-    """Raises DidNotRun when something is missing, answers wrongly, or a single request fails."""
+def measure(effort: Effort, standing: Standing) -> None:
+    """Fills ``standing`` round by round. Raises DidNotRun when something is missing, answers
+    wrongly, or a single request fails; what was measured before stands.
+    """
     chosen = [
         c for c in contestants.ALL if not effort.only or any(o in c.name for o in effort.only)
     ]
-    standing = Standing(contestants=tuple(c.name for c in chosen))
+    standing.contestants = tuple(c.name for c in chosen)
     with arena() as here, _running(chosen, here) as all_running:
         for running in all_running:
             verify(running, here)
@@ -98,7 +101,6 @@ def measure(effort: Effort) -> Standing:
                 for running in turn if number % 2 == 0 else reversed(turn):
                     standing.rounds.append(once(running, load, number, effort.seconds, here))
                     _say(standing.rounds[-1])
-    return standing
 
 
 def loads(effort: Effort) -> list[Load]:
@@ -125,23 +127,28 @@ def once(running: Running, load: Load, number: int, seconds: float, arena: Arena
         nonlocal most
         most = max(most, resident(running))
 
-    def drive(seconds: float) -> wrk.Heard:
-        return wrk.drive(
-            load,
-            running.port,
-            seconds,
-            people=people,
-            cores=arena.cores.load,
-            program=arena.values["wrk"],
-            watch=watch,
-        )
+    def drive(seconds: float) -> wrk.Heard | None:
+        try:
+            return wrk.drive(
+                load,
+                running.port,
+                seconds,
+                people=people,
+                cores=arena.cores.load,
+                program=arena.values["wrk"],
+                watch=watch,
+            )
+        except DidNotRun as error:
+            raise DidNotRun(f"{running.name}: {error}") from None
 
-    drive(WARM)
+    drive(WARM)  # in which a slow one may have no answer yet
     proxy, upstream = running.child.process.pid, arena.upstream.process.pid
     before, ours, began = cpu.read(), _own(), time.perf_counter()
     heard = drive(seconds)
     after, generator, took = cpu.read(), _own() - ours, time.perf_counter() - began
     running.child.require_alive()
+    if heard is None:
+        raise DidNotRun(f"{running.name}: no answer to {load} within {seconds:g} s")
     if running.log:  # every round begins with an empty one, or a run fills the disk
         os.truncate(running.log, 0)
     used = after.tree(proxy) - before.tree(proxy)

@@ -64,8 +64,10 @@ def drive(
     cores: frozenset[int],
     program: str,
     watch: Callable[[], None] = lambda: None,
-) -> Heard:
-    """Raises DidNotRun when a single request failed or an answer was shorter than it should be."""
+) -> Heard | None:
+    """None when nobody was answered in that time. Raises DidNotRun when a single request failed or
+    an answer was shorter than it should be.
+    """
     kind = load.kind
     command = [
         *(program, "-t", "1", "-c", str(load.connections), "-d", f"{max(1, round(seconds))}s"),
@@ -75,8 +77,8 @@ def drive(
     return read(_run(machine.pinned(cores, command), seconds, watch), load)
 
 
-def read(output: str, load: Load) -> Heard:
-    """What wrk's last line says. Raises DidNotRun as ``drive``."""
+def read(output: str, load: Load) -> Heard | None:
+    """What wrk's last line says, and raised, as by ``drive``."""
     try:
         said = json.loads(output.splitlines()[-1])
     except (IndexError, ValueError):
@@ -84,7 +86,9 @@ def read(output: str, load: Load) -> Heard:
     faults = {name: said[name] for name in _FAULTS if said[name]}
     if faults:
         raise DidNotRun(f"{load}: {faults} of {said['requests']} requests failed")
-    if said["bytes"] < said["requests"] * load.kind.answered or not said["requests"]:
+    if not said["requests"]:
+        return None
+    if said["bytes"] < said["requests"] * load.kind.answered:
         raise DidNotRun(f"{load}: {said['bytes']} bytes for {said['requests']} answers")
     return Heard(
         requests=said["requests"],

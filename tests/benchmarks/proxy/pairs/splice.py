@@ -49,8 +49,11 @@ class Client(Side):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        dialling = asyncio.get_running_loop().create_task(self._dial())
-        dialling.add_done_callback(lambda done: done.exception() and self.transport.abort())
+        asyncio.get_running_loop().create_task(self._dial()).add_done_callback(self._dialled)
+
+    def _dialled(self, done: asyncio.Task[None]) -> None:
+        if done.exception() is not None:
+            self.transport.abort()
 
     async def _dial(self) -> None:
         loop = asyncio.get_running_loop()
