@@ -23,7 +23,8 @@ from modules.extraction.protocol.reading import Batch, Change
 from modules.extraction.protocol.sides import MONOLITH
 from modules.extraction.protocol.streams import Applied, Stream
 
-IDLE = 100  # milliseconds: a controller that works lets no session of its own idle for as long
+LEAST = 100  # milliseconds: a controller that works needs no transaction for as long
+BOUNDED = 170000  # from this version on PostgreSQL can bound a transaction as a whole
 REHEARSALS = 5  # another applier may advance the position in between
 ZERO = Decimal(0)
 SMALL = 500  # rows that may wait when the fence comes: some milliseconds of applying
@@ -75,14 +76,18 @@ def rehearse(stream: Stream) -> None:
 
 def be_quick(stream: Stream, ttl: timedelta) -> None:
     """Wait for no lock longer than most of the fence's time, from here on; and let PostgreSQL end
-    this session if it does nothing for as long in a transaction.
+    this session if a transaction takes as long: of a controller that is stopped in it, with the
+    stream's position, which everybody else would wait for.
 
     An applier that was stopped in its transaction holds the position's row.
     """
     limit = max(1, int(ttl.total_seconds() * 800))
-    stream.end.execute(
-        f"SET lock_timeout = {limit}; SET idle_in_transaction_session_timeout = {max(IDLE, limit)}"
-    )
+    bound = "transaction_timeout" if _is_bounded(stream) else "idle_in_transaction_session_timeout"
+    stream.end.execute(f"SET lock_timeout = {limit}; SET {bound} = {max(LEAST, limit)}")
+
+
+def _is_bounded(stream: Stream) -> bool:
+    return stream.end.info.server_version >= BOUNDED
 
 
 @contextmanager
@@ -96,6 +101,10 @@ def drained(stream: Stream, marker: int, *, until: float) -> Iterator[None]:
         except psycopg.Error as error:
             raise NotDrained(stream.move.module, str(error).strip()) from error
         _drain(stream.apply_within, stream, marker, until)
+        if not _is_bounded(stream):
+            # Behind what went together psycopg sends a Flush, and PostgreSQL measures no idle time
+            # behind one.
+            stream.end.execute("SELECT")
         yield
 
 
