@@ -102,9 +102,7 @@ def drained(stream: Stream, marker: int, *, until: float) -> Iterator[None]:
             raise NotDrained(stream.move.module, str(error).strip()) from error
         _drain(stream.apply_within, stream, marker, until)
         if not _is_bounded(stream):
-            # Behind what went together psycopg sends a Flush, and PostgreSQL measures no idle time
-            # behind one.
-            stream.end.execute("SELECT")
+            stream.end.execute("SELECT")  # its idle time is measured from here on: see together()
         yield
 
 

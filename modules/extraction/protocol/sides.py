@@ -195,6 +195,9 @@ def row(
 def together(connection: Connection) -> Iterator[None]:
     """What the block executes goes to the server at once: one round trip. Its answers may be read
     afterwards. Raises the first refusal; nothing behind it is done.
+
+    It ends with a Flush, behind which PostgreSQL measures no idle time of a transaction until it
+    hears something more.
     """
     first: psycopg.Error | None = None
     try:
