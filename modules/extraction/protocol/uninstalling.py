@@ -18,6 +18,7 @@ from modules.extraction.protocol.crashpoints import crash_point
 from modules.extraction.protocol.errors import StillMoved
 from modules.extraction.protocol.installing import patiently
 from modules.extraction.protocol.owning import read_ownership
+from modules.extraction.protocol.recording import take_off
 from modules.extraction.protocol.sides import (
     SERVICE,
     Connection,
@@ -83,6 +84,7 @@ def release(move: Move) -> None:
 def remove(connection: Connection, side: Side) -> None:
     """Triggers off every table that has one, then the protocol's schema."""
     void(connection, side)  # before the first of them: half of it must not pass for the whole
+    take_off(connection, side)
     rows = connection.execute(
         "SELECT DISTINCT c.relname, c.relispartition FROM pg_trigger t "
         "JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace "

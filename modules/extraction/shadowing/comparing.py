@@ -213,14 +213,15 @@ def _canonical(value: Any) -> str:
 def _way(left: Any, right: Any) -> str:
     """``spelling``: the same moment or number, written in another way."""
     if isinstance(left, str):
-        for read in (_moment, _number):
+        for read in (moment_of, _number):
             one = read(left)
             if one is not None and one == read(right):
                 return "spelling"
     return "value"
 
 
-def _moment(text: str) -> datetime | None:
+def moment_of(text: str) -> datetime | None:
+    """The moment that a text says; None for other texts, and for one without a zone."""
     if len(text) < len("2026-11-20T00:00") or text[4:5] != "-":
         return None
     try:

@@ -20,6 +20,7 @@ from prometheus_client import Counter
 
 from modules.extraction.modules_here import declared, movable_modules
 from modules.extraction.routing.watching import Authorities, authorities
+from modules.extraction.shadowing.firsts import Recording, recording
 from modules.platform.binding import Method, implementation_of, methods_of, port_of
 from modules.platform.contracts.codec import encode
 from modules.platform.databases.roles import login
@@ -33,15 +34,16 @@ WAITING = 200  # commands in the queue
 LONGEST = 16_384  # bytes of arguments; larger ones are not written down
 AGAIN = 1.0  # seconds after a failure
 _PUT = """
-INSERT INTO extraction.extraction_shadow_asked (module, operation, arguments)
-SELECT %(module)s::text, %(operation)s::text, %(arguments)s::text WHERE NOT EXISTS (
+INSERT INTO extraction.extraction_shadow_asked (module, operation, arguments, first)
+SELECT %(module)s::text, %(operation)s::text, %(arguments)s::text, %(first)s::text
+WHERE NOT EXISTS (
     SELECT FROM extraction.extraction_shadow_asked
     WHERE module = %(module)s::text AND at < now() - interval '2 minutes')
 """
 SAMPLED = Counter(
     "ficus_shadow_commands_total", "Commands written down for shadowing.", ["module", "result"]
 )
-Line = tuple[str, str, str]
+Line = tuple[str, str, str, str | None]
 
 
 class Notebook:
@@ -55,14 +57,16 @@ class Notebook:
     def after_fork(self) -> None:
         self._begin()
 
-    def take(self, module: str, operation: str, given: dict[str, Any]) -> None:
+    def take(
+        self, module: str, operation: str, given: dict[str, Any], first: Recording | None = None
+    ) -> None:
         """Queue it, or lose it. Never waits, never raises."""
         try:
             text = encode(given).decode()
             if len(text) > LONGEST:
                 SAMPLED.labels(module, "too_large").inc()
                 return
-            self._queue.put_nowait((module, operation, text))
+            self._queue.put_nowait((module, operation, text, first.told() if first else None))
             self._ensure()
         except Full:
             SAMPLED.labels(module, "lost").inc()
@@ -106,7 +110,7 @@ class Notebook:
                 if self._stop.is_set():
                     return
                 continue
-            names = ("module", "operation", "arguments")
+            names = ("module", "operation", "arguments", "first")
             connection.execute(_PUT, dict(zip(names, line, strict=True)))
             SAMPLED.labels(line[0], "written").inc()
 
@@ -142,14 +146,18 @@ def _listen_to(
     @functools.wraps(before)
     def listened(self: object, *args: Any, **kwargs: Any) -> Any:
         percent = known.sampled(method.module)
-        if not percent or answers_dry():  # else what is asked again would be asked again
+        # Dry: else what is asked again would be asked again.
+        if not percent or answers_dry() or random.random() * 100 >= percent:  # noqa: S311 - a sample
             return before(self, *args, **kwargs)
+        given = dict(zip(names, args, strict=False)) | kwargs
+        first = None
         try:
-            return before(self, *args, **kwargs)
+            with recording(method.module) as first:
+                if first is None:
+                    return before(self, *args, **kwargs)
+                return first.listen(lambda: before(self, *args, **kwargs))
         finally:
-            if random.random() * 100 < percent:  # noqa: S311 - which ones is no secret
-                given = dict(zip(names, args, strict=False)) | kwargs
-                notebook.take(method.module, method.name, given)
+            notebook.take(method.module, method.name, given, first)
 
     setattr(kind, method.name, listened)
     return lambda: setattr(kind, method.name, before)

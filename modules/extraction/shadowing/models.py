@@ -173,6 +173,7 @@ class Asked(models.Model):
     module = models.CharField(max_length=63)
     operation = models.CharField(max_length=63)
     arguments = models.TextField(help_text="JSON, as the contract writes it.")
+    first = models.TextField(null=True, help_text="How it was done, as JSON; where it is known.")
     at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -2,7 +2,7 @@
 
 Each side answers by a process of its own host, on its own database. What is asked has been done by
 then, and has been carried: so it is the retry of a command that both sides know, and must find the
-same answer in both databases.
+same answer in both databases. Where its first time was recorded, the service repeats that, too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -27,16 +27,19 @@ from modules.extraction import targets
 from modules.extraction.controlling import holder
 from modules.extraction.moves import move_of
 from modules.extraction.protocol import Direction, Stream
-from modules.extraction.protocol.sides import Move
-from modules.extraction.shadowing.comparing import MOST, Found, NotComparable, compare_values
+from modules.extraction.protocol.sides import Move, connect
+from modules.extraction.shadowing.answers import compare_answers
+from modules.extraction.shadowing.comparing import Found, NotComparable
 from modules.extraction.shadowing.keeping import ALIAS, Compared, keep
 from modules.extraction.shadowing.models import Asked, Kind, Shadow
+from modules.extraction.shadowing.repeating import FIRST, Recorder, compare_first_times
 from modules.extraction.structure import manage_path
-from modules.platform.hosting.dry import Answered
+from modules.platform.hosting.dry import Answered, First
 
 BATCH = 50  # commands of one round
 TWICE = 0.2  # of them the monolith is asked twice, while learning is on
 CARRIED_WITHIN = timedelta(seconds=5)
+Compare = Callable[[Answered, Answered], tuple[Found, ...]]
 BEGINS, ANSWERS = 60.0, 15.0  # seconds that the service's host may take
 
 
@@ -59,12 +62,12 @@ class Replayer:
         if self._process is None:
             self._begin()
 
-    def ask(self, operation: str, arguments: str) -> Answered:
-        """What it would answer. Raises HostAway."""
+    def ask(self, operation: str, arguments: str, first: First | None = None) -> Answered:
+        """What it would answer, again or as the first time. Raises HostAway."""
         patience = ANSWERS if self._has_answered else BEGINS
         process = self._process or self._begin()
         asked = msgspec.json.encode(
-            {"operation": operation, "arguments": msgspec.Raw(arguments.encode())}
+            {"operation": operation, "arguments": msgspec.Raw(arguments.encode()), "first": first}
         )
         assert process.stdin is not None  # noqa: S101 - it has pipes
         try:
@@ -166,8 +169,12 @@ def replay(shadow: Shadow, sides: Sides) -> int:
     if not rows or holder(shadow.module) is not None:
         return 0
     sides.begin()
-    is_carried = carried(move_of(shadow.module))
-    found = [one for row in rows for one in _compared(shadow, row, sides, is_carried)]
+    move = move_of(shadow.module)
+    is_carried = carried(move)
+    with connect(move.source, purpose="shadow") as source:
+        recorder = Recorder(source, move)
+        found = [one for row in rows for one in _compared(shadow, row, sides, recorder, is_carried)]
+        recorder.forget()
     with transaction.atomic(using=ALIAS):
         allowed = frozenset(shadow.shown)
         keep(shadow.module, found, allowed=allowed, owner=shadow.owner)
@@ -186,48 +193,48 @@ def carried(move: Move, within: timedelta = CARRIED_WITHIN) -> bool:
     return True
 
 
-def compare_answers(monolith: Answered, service: Answered) -> tuple[Found, ...]:
-    """What differs, at most ``MOST``. Raises NotComparable."""
-    for answered, side in ((monolith, "monolith"), (service, "service")):
-        if answered.why_not:
-            raise NotComparable(f"{side}: {answered.why_not}"[:40])
-    ours, theirs = (_code(one) for one in (monolith, service))
-    if ours != theirs:
-        return (Found("error", f"{ours} -> {theirs}", "error", "", ours, theirs),)
-    return tuple(_differ(monolith, service))[:MOST]
-
-
-def _differ(monolith: Answered, service: Answered) -> Iterator[Found]:
-    parts = (
-        ("error", monolith.error, service.error),
-        ("answer", monolith.answer, service.answer),
-        ("rows", monolith.changes, service.changes),
-    )
-    for name, ours, theirs in parts:
-        for one in compare_values(ours, theirs):
-            place, exact = f"{name} {one.place}", f"{name} {one.exact}"
-            yield Found(place, one.way, exact, one.member, one.monolith, one.service)
-
-
-def _code(answered: Answered) -> str:
-    return "none" if answered.error is None else str(answered.error.get("code"))
-
-
-def _compared(shadow: Shadow, row: Asked, sides: Sides, is_carried: bool) -> Iterator[Compared]:
+def _compared(
+    shadow: Shadow, row: Asked, sides: Sides, recorder: Recorder, is_carried: bool
+) -> Iterator[Compared]:
     name = f"{row.module}.{row.operation}"
     one = Compared(kind=Kind.COMMAND, route=name, at=row.at, asked=name)
     if not is_carried:
         yield replace(one, why_not="replication is behind")
         return
+    is_twice = bool(shadow.learn_seconds) and random.random() < TWICE  # noqa: S311 - a sample
     monolith = sides.monolith.ask(row.operation, row.arguments)
-    yield _judged(one, monolith, sides.service.ask(row.operation, row.arguments))
-    if shadow.learn_seconds and random.random() < TWICE:  # noqa: S311 - a sample
+    yield _judged(one, compare_answers, monolith, sides.service.ask(row.operation, row.arguments))
+    if is_twice:
         again = sides.monolith.ask(row.operation, row.arguments)
-        yield _judged(replace(one, kind=Kind.TWICE), monolith, again)
+        yield _judged(replace(one, kind=Kind.TWICE), compare_answers, monolith, again)
+    if row.first is not None:
+        one = replace(one, route=f"{name} {FIRST}")
+        yield from _first_time(one, row, row.first, sides.service, recorder, is_twice)
 
 
-def _judged(one: Compared, monolith: Answered, other: Answered) -> Compared:
+def _first_time(
+    one: Compared,
+    row: Asked,
+    first: str,
+    service: Replayer,
+    recorder: Recorder,
+    is_twice: bool,
+) -> Iterator[Compared]:
+    """The monolith has done it: its second run is one of the service, with the same code."""
     try:
-        return replace(one, found=compare_answers(monolith, other))
+        asked, monolith = recorder.of(first)
+    except NotComparable as error:
+        yield replace(one, why_not=str(error))
+        return
+    answered = service.ask(row.operation, row.arguments, asked)
+    yield _judged(one, compare_first_times, monolith, answered)
+    if is_twice:
+        again = service.ask(row.operation, row.arguments, asked)
+        yield _judged(replace(one, kind=Kind.TWICE), compare_first_times, answered, again)
+
+
+def _judged(one: Compared, compare: Compare, monolith: Answered, other: Answered) -> Compared:
+    try:
+        return replace(one, found=compare(monolith, other))
     except NotComparable as error:
         return replace(one, why_not=str(error))

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 from django.db.models import Q
 
 from modules.extraction import facts, standings
 from modules.extraction.actors import acting
 from modules.extraction.errors import WrongPhase
 from modules.extraction.guards import Guard
+from modules.extraction.moves import move_of
 from modules.extraction.phases import Standing
+from modules.extraction.protocol import ProtocolError
+from modules.extraction.protocol.recording import arm, disarm
 from modules.extraction.reports import Report
 from modules.extraction.routing.doors import front_doors
 from modules.extraction.shadowing import mirrors
@@ -58,7 +62,11 @@ def shadow(
         return _report(ask, before, guards, would=(_reads(percent), _commands(commands)))
     with alone_on_record(ask, "shadow") as step:
         row = _written(ask, percent, commands, learn, show, owner)
-        late = [*_not_mirrored(ask.module, percent), *round_of(ask.module).late]
+        late = [
+            *_not_mirrored(ask.module, percent),
+            *_recording(ask.module, is_on=bool(commands)),
+            *round_of(ask.module).late,
+        ]
         did = (
             *(_reads(percent), _commands(commands)),
             *(
@@ -97,6 +105,7 @@ def _off(ask: Ask, before: Standing) -> Report:
         with front_doors() as doors:
             late = mirrors.untell(doors, ask.module)
             forget_files(mirrors.places_of(doors, ask.module)[0])
+        late += _recording(ask.module, is_on=False)
         Asked.objects.filter(module=ask.module).delete()
         Shadow.objects.filter(module=ask.module).update(
             percent=0, commands=0, actor=acting(), reason=ask.reason
@@ -111,7 +120,21 @@ def _reads(percent: int) -> str:
 
 
 def _commands(percent: int) -> str:
-    return f"ask {percent} % of its commands again, dry, of both sides"
+    return f"repeat {percent} % of its commands, dry, on both sides"
+
+
+def _recording(module: str, *, is_on: bool) -> list[str]:
+    """Both databases record commands, or do not any more; why that cannot be yet."""
+    try:
+        move = move_of(module)
+    except WrongPhase:  # nothing was created
+        return []
+    try:
+        arm(move) if is_on else disarm(move)
+    except (ProtocolError, psycopg.Error) as error:
+        what = "record commands" if is_on else "record commands no more"
+        return [f"{what}: {str(error).strip()}"]
+    return []
 
 
 def _not_mirrored(module: str, percent: int) -> list[str]:

@@ -14,7 +14,8 @@ from modules.payment.providers.errors import (
     Refused,
     UnknownProvider,
 )
-from modules.payment.providers.protocol import AuthorizeRequest, Message, Provider
+from modules.payment.providers.protocol import ASKING, AuthorizeRequest, Message, Provider
+from modules.platform.outside import overheard
 
 __all__ = [
     "AnswerLost",
@@ -53,11 +54,16 @@ def configured() -> tuple[str, ...]:
 def _standin(url: str, secret: str) -> Provider:
     from modules.payment.providers.standin import StandInProvider
 
-    return StandInProvider(url=url, webhook_secret=secret)
+    return _overheard(StandInProvider(url=url, webhook_secret=secret))
 
 
 @lru_cache(maxsize=8)
 def _stripe(base: str, key: str, secret: str) -> Provider:
     from modules.payment.providers.stripe import StripeProvider
 
-    return StripeProvider(base=base, api_key=key, webhook_secret=secret)
+    return _overheard(StripeProvider(base=base, api_key=key, webhook_secret=secret))
+
+
+def _overheard(one: Provider) -> Provider:
+    """A shadowed command is repeated elsewhere with the answers that it got here."""
+    return overheard(one, Provider, ASKING, name=one.name, errors=(ProviderError,))

@@ -10,6 +10,9 @@ from uuid import UUID
 
 from modules.payment.domain import Charge
 
+# What commands ask; the rest is for webhooks and the reconciler.
+ASKING = ("authorize", "capture", "void", "refund", "fetch", "find")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizeRequest:

@@ -17,6 +17,7 @@ from modules.platform.messaging.context import headers_now
 from modules.platform.messaging.crashpoints import crash_point
 from modules.platform.messaging.errors import PublishOutsideTransaction
 from modules.platform.messaging.registry import base_type
+from modules.platform.outside import drawn
 
 _PUBLISH = (
     "SELECT bus_publish(%s::uuid[], %s::text[], %s::text[], %s::smallint[], %s::text[], %s::text)"
@@ -44,7 +45,7 @@ def _store(module: str, events: Sequence[Event]) -> None:
         cursor.execute(
             _PUBLISH,
             [
-                [uuid7() for _ in events],
+                [drawn(uuid7) for _ in events],
                 [event.key() for event in events],
                 [base_type(type(event)) for event in events],
                 [event.VERSION for event in events],

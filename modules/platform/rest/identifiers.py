@@ -10,6 +10,8 @@ from uuid import UUID
 import uuid_utils.compat
 from django.urls import register_converter
 
+from modules.platform.outside import drawn
+
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 LENGTH = 26
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
@@ -17,7 +19,7 @@ _VALUES = {character: value for value, character in enumerate(ALPHABET)}
 
 def new_id() -> UUID:
     """A fresh UUIDv7: its order is the order of creation."""
-    return uuid_utils.compat.uuid7()
+    return drawn(uuid_utils.compat.uuid7)
 
 
 class Ids:

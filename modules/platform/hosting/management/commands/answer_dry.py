@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from django.core.management.base import BaseCommand, CommandParser
 
-from modules.platform.hosting.dry import Answered, answer_dry, close_network
+from modules.platform.hosting.dry import Answered, First, answer_dry, close_network
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -16,6 +16,7 @@ class Asked(msgspec.Struct, frozen=True):
 
     operation: str
     arguments: msgspec.Raw
+    first: First | None = None
 
 
 class Command(BaseCommand):
@@ -31,7 +32,7 @@ class Command(BaseCommand):
         for line in sys.stdin.buffer:
             try:
                 asked = decoder.decode(line)
-                answered = answer_dry(module, asked.operation, bytes(asked.arguments))
+                answered = answer_dry(module, asked.operation, bytes(asked.arguments), asked.first)
             except Exception as error:  # the next line may do; who asks counts it
                 answered = Answered(why_not=f"not understood: {type(error).__name__}")
             sys.stdout.buffer.write(msgspec.json.encode(answered) + b"\n")
