@@ -121,7 +121,8 @@ class Run:
 
     def proxy(self) -> None:
         """The front door beside nginx, HAProxy, Envoy, Traefik, Caddy and pairs of Python."""
-        standing = rounds.measure(self._door)
+        standing = rounds.Standing()
+        rounds.measure(self._door, standing)
         reached = goals(standing)
         self.results["proxy"] = as_json(standing, reached)
         self.failed |= any(goal.met is False for goal in reached)

@@ -49,7 +49,7 @@ def main() -> int:
     def measure(call: Callable[[], object]) -> float:
         """The best of several rounds: everything that is slower is somebody else's doing."""
         best = min(timeit.repeat(call, number=chosen.calls, repeat=chosen.repeat))
-        return best / chosen.calls * 1e6
+        return best / int(chosen.calls) * 1e6
 
     direct = measure(lambda: prober.ask(number=1))
     bound = measure(lambda: use(Probe).ask(number=1))

@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks import bench_rpc, children
 from tests.benchmarks.bench_rpc import Call, Host, Round, measure
@@ -132,7 +133,7 @@ def bare_server(port: int):  # type: ignore[no-untyped-def]
 
     data = messages().pack_answer(ANSWER)
     server = grpc.server(ThreadPoolExecutor(4))
-    handler = grpc.unary_unary_rpc_method_handler(lambda body, context: data)
+    handler: Any = grpc.unary_unary_rpc_method_handler(lambda body, context: data)
     service, method = BARE.strip("/").split("/")
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(service, {method: handler}),)
@@ -202,7 +203,7 @@ def bare_call(port: int) -> Call:
 
     known = messages()
     body = known.pack((COMMAND,), {})
-    ask = grpc.insecure_channel(f"127.0.0.1:{port}").unary_unary(BARE)
+    ask: Any = grpc.insecure_channel(f"127.0.0.1:{port}").unary_unary(BARE)
     if known.unpack_answer(ask(body, wait_for_ready=True, timeout=20)) != ANSWER:
         raise SystemExit("the bare server did not give the answer")
     return lambda: ask(body)

@@ -50,4 +50,5 @@ def unfinished(database: psycopg.Connection) -> str | None:
     """The first thing that waits, or None when all is quiet."""
     row = database.execute(_QUESTION, prepare=True).fetchone()
     assert row is not None
-    return row[0]
+    what: str | None = row[0]
+    return what

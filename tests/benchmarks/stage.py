@@ -47,9 +47,17 @@ class Contestant(Protocol):
     name: str
     database: str  # its own on the stage's server
     port: int
-    env: Mapping[str, str]
-    roots: Mapping[str, int]
     observed: float  # seconds of PostgreSQL's CPU that asking whether it is quiet has cost
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """What its processes are started with."""
+        ...
+
+    @property
+    def roots(self) -> Mapping[str, int]:
+        """Its processes, by name; each may have children."""
+        ...
 
     def settle(self) -> float:
         """Wait until nothing is left to do; the seconds that took."""

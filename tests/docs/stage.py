@@ -16,7 +16,7 @@ import yaml
 from modules.platform.databases import embedded
 from tests.docs.documents import PORTS, Part, with_ports, without_ports
 from tests.docs.shell import Shell, Step
-from tests.docs.upstream import NAMES, upstreams
+from tests.docs.upstream import NAMES, Upstream, upstreams
 from tests.ports import free_port
 from tests.proxy.front import PATIENCE, REPOSITORY, FrontDoor
 from tests.proxy.issuing import Issuer, jwks
@@ -72,7 +72,7 @@ class Stage:
         self.ports = {one: free_port() for one in PORTS}
         self._door: Door | None = None
         self._in_force: Part = {}
-        self._origins: list[Origin] = []
+        self._origins: dict[Upstream, Origin] = {}
         self._redis = ""
         self._redis_home: Path | None = None
         self._issuer = Issuer()
@@ -123,16 +123,26 @@ class Stage:
         draft.replace(self.folder / name)
 
     def serve(self, document: Part, *, fresh: bool = False) -> None:
-        """Serve by this document: in the process that runs, or in another one if it must be."""
+        """Serve by this document: in the process that runs, or in another one if it must be.
+
+        What the upstreams have seen so far does not count: neither other examples, nor a front door
+        that was too slow to say that it took the document, and had asked them for a while.
+        """
+        self._forget()
         same = all(document.get(one) == self._in_force.get(one) for one in START_ONLY)
         self.save(yaml.safe_dump(document, sort_keys=False))
         if fresh or not same or not self._reload():
             self.stop_door()
+            self._forget()
             self._door = Door(self.folder, self.ports)
             # Its first document was one of its own making.
             self.save(yaml.safe_dump(document, sort_keys=False))
             self._door.start()
         self._in_force = document
+
+    def _forget(self) -> None:
+        for upstream in self._origins:
+            upstream.forget()
 
     def _reload(self) -> bool:
         if self._door is None or not self._door.runs:
@@ -179,7 +189,7 @@ class Stage:
         try:
             self.stop_door()
         finally:
-            for origin in self._origins:
+            for origin in self._origins.values():
                 origin.close()
             if self._redis_home is not None:
                 embedded.stop_redis(self._redis_home)

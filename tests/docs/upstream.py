@@ -33,6 +33,10 @@ class Upstream:
         self.name = name
         self._seen: Counter[str] = Counter()
 
+    def forget(self) -> None:
+        """Count from none again, as for somebody who starts it."""
+        self._seen.clear()
+
     def __call__(self, got: Got) -> Iterator[Step]:
         path, _, query = got.target.partition("?")
         wanted = {name: values[-1] for name, values in parse_qs(query).items()}
@@ -104,9 +108,10 @@ class Upstream:
         return f"{head}Upgrade: {got.headers['upgrade']}\r\n\r\n".encode() + b"and so on\n"
 
 
-def upstreams(ports: dict[int, int]) -> list[Origin]:
+def upstreams(ports: dict[int, int]) -> dict[Upstream, Origin]:
     """All of them, on these ports instead of those of the examples."""
-    return [Origin(Upstream(name), ports[port]) for port, name in NAMES.items()]
+    made = {Upstream(name): ports[port] for port, name in NAMES.items()}
+    return {upstream: Origin(upstream, port) for upstream, port in made.items()}
 
 
 if __name__ == "__main__":

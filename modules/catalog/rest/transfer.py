@@ -49,10 +49,10 @@ class ImportsView(ApiView):
         description="The body is CSV as `manage.py import_catalog` takes it. Bad rows are "
         "reported with line and reason and skipped; with `atomic` one bad row keeps all out.",
         query=ImportQuery,
-        raw="text/csv",
+        raw=("text/csv",),
         returns=ImportReport,
         access=WRITE,
-        problems={400: "bad_csv", 413: "too_large"},
+        problems={400: "bad_csv"},
         limit=PATIENCE,
     )
     def post(self, request: ApiRequest, *, query: ImportQuery) -> ImportReport:

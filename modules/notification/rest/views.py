@@ -114,7 +114,7 @@ class UnsubscribeView(ApiView):
     @operation(
         "Unsubscribe by a mailed link",
         query=s.UnsubscribeQuery,
-        raw="application/x-www-form-urlencoded",
+        raw=("application/x-www-form-urlencoded", "multipart/form-data"),  # either may come
         errors=(LinkInvalid, CannotSwitchOff),
     )
     def post(self, request: ApiRequest, *, query: s.UnsubscribeQuery) -> None:

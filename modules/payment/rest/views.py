@@ -141,8 +141,8 @@ class WebhooksView(ApiView):
         description="Signed as the provider does: Standard Webhooks or Stripe-Signature. "
         "Any number of deliveries of one message count once.",
         returns=WebhookAnswer,
-        raw="application/json",
-        problems={400: "bad_signature", 413: "too_large"},
+        raw=("application/json",),
+        problems={400: "bad_signature"},
     )
     def post(self, request: ApiRequest, provider: str) -> WebhookAnswer:
         try:

@@ -71,7 +71,7 @@ def _operation(
     elif declared.raw:
         document["requestBody"] = {
             "required": True,
-            "content": {declared.raw: {"schema": {"type": "string"}}},
+            "content": {kind: {"schema": {"type": "string"}} for kind in declared.raw},
         }
     if declared.deprecated:
         document["deprecated"] = True
@@ -171,10 +171,10 @@ def _problem_codes(declared: Operation, *, has_path: bool) -> dict[int, list[str
         add(404, "not_found")
     if declared.access.scopes:
         add(403, "forbidden")
-    if declared.body is not None:
-        add(400, "malformed_body")
-        add(413, "too_large")
-        add(415, "unsupported_media_type")
+    # Of an operation without a body, too: it refuses one.
+    add(400, "malformed_body")
+    add(413, "too_large")
+    add(415, "unsupported_media_type")
     if declared.idempotent:
         add(400, "idempotency_key_missing")
         add(409, "idempotency_key_in_use")

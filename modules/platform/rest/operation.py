@@ -29,7 +29,13 @@ from modules.platform.rest.requests import ApiRequest
 from modules.platform.rest.serving import serving
 
 Handler = Callable[..., Any]
+JSON = ("application/json",)
 _encoder = msgspec.json.Encoder()
+
+
+class NoBody(msgspec.Struct, forbid_unknown_fields=True):
+    """To an operation that takes no body: nothing, or the object without members that some clients
+    cannot but send."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +46,9 @@ class Operation:
     ``query=``); ``returns`` maps statuses to body types, None for no body. ``errors`` are the
     contract errors it may answer with; those of the edge itself are added by the declaration.
     ``if_match``: "required" on what replaces or removes, "optional" on what adds.
-    ``raw``: the body is not JSON; the view reads ``request.body`` itself. ``renders``: the answer
-    is of this media type instead of JSON; the view gives the ``HttpResponse`` itself.
+    ``raw``: the media types of a body that is not JSON of a known shape; the view reads
+    ``request.body`` itself. Without ``body`` and ``raw`` none is taken. ``renders``: the answer is
+    of this media type instead of JSON; the view gives the ``HttpResponse`` itself.
     """
 
     summary: str
@@ -54,7 +61,7 @@ class Operation:
     idempotent: bool = False
     if_match: str = ""
     etag: bool = False
-    raw: str = ""
+    raw: tuple[str, ...] = ()
     renders: str = ""
     problems: Mapping[int, str] = field(default_factory=dict)
     deprecated: date | None = None
@@ -104,9 +111,7 @@ def _handle(
         request.expected_version = expected_version(
             request.META.get("HTTP_IF_MATCH"), required=declared.if_match == "required"
         )
-    if declared.body is not None:
-        _require_json(request)
-        arguments["body"] = parse_body(request.body, declared.body)
+    arguments |= _body(declared, request)
 
     def run() -> HttpResponse:
         try:
@@ -135,10 +140,25 @@ def _handle(
     )
 
 
-def _require_json(request: ApiRequest) -> None:
+def _body(declared: Operation, request: ApiRequest) -> dict[str, Any]:
+    """The body as the view's argument, if it takes one. What it does not take is refused as well,
+    as are unknown parameters: who sends it believes that it does something."""
+    if declared.raw:
+        _require_type(request, declared.raw)
+    elif declared.body is not None:
+        _require_type(request, JSON)
+        return {"body": parse_body(request.body, declared.body)}
+    elif request.body:
+        _require_type(request, JSON)
+        parse_body(request.body, NoBody)
+    return {}
+
+
+def _require_type(request: ApiRequest, kinds: tuple[str, ...]) -> None:
     kind = (request.META.get("CONTENT_TYPE") or "").partition(";")[0].strip().lower()
-    if kind not in ("application/json", ""):
-        raise Problem(415, "unsupported_media_type", f"Send application/json, not {kind}.")
+    if kind and kind not in kinds:
+        wanted = " or ".join(kinds)
+        raise Problem(415, "unsupported_media_type", f"Send {wanted}, not {kind}.")
 
 
 def _render(declared: Operation, request: ApiRequest, answer: Any, only: str) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -27,8 +28,10 @@ class Shopper:
         self.api, self.headers = api, headers
 
     def send(self, method: str, path: str = "", body: object = None, **headers: str) -> Any:
-        kind = {"content_type": "application/json", "data": body} if body is not None else {}
-        return getattr(self.api, method)(URL + path, headers=self.headers | headers, **kind)
+        data = b"" if body is None else json.dumps(body)  # api.post() sends an empty form
+        return self.api.generic(
+            method.upper(), URL + path, data, "application/json", headers=self.headers | headers
+        )
 
 
 @pytest.fixture

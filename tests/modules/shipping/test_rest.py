@@ -123,7 +123,7 @@ def test_a_parcel_is_dispatched_and_delivered_once(api: Client, staff: Headers) 
     assert second["Idempotent-Replayed"] == "true"
     conflict = post(api, f"{path}/dispatch", body, staff, key="l")
     assert (conflict.status_code, conflict.json()["code"]) == (409, "shipping.not_in_state")
-    done = api.post(f"{BASE}{path}/deliver", headers={**staff, "Idempotency-Key": "m"})
+    done = post(api, f"{path}/deliver", {}, staff, key="m")
     assert (done.status_code, done.json()["state"]) == (200, "delivered")
 
 

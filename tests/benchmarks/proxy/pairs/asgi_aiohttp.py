@@ -41,7 +41,8 @@ async def _body(receive: Receive) -> bytes:
     body = b""
     while True:
         message = await receive()
-        body += message.get("body", b"")
+        more: bytes = message.get("body", b"")
+        body += more
         if not message.get("more_body"):
             return body
 

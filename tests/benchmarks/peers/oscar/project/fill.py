@@ -3,6 +3,8 @@
 import csv
 import os
 import sys
+from collections.abc import Iterable
+from typing import Any
 
 import django
 
@@ -71,7 +73,7 @@ def fill(goods: list[dict[str, str]]) -> None:
     )
 
 
-def _categories(paths):
+def _categories(paths: Iterable[str]) -> dict[str, Any]:
     from oscar.apps.catalogue.categories import create_from_breadcrumbs
 
     return {path: create_from_breadcrumbs(path, separator=" > ") for path in paths}
