@@ -100,10 +100,16 @@ def drained(stream: Stream, marker: int, *, until: float) -> Iterator[None]:
             stack.enter_context(stream.end.transaction())
         except psycopg.Error as error:
             raise NotDrained(stream.move.module, str(error).strip()) from error
-        _drain(stream.apply_within, stream, marker, until)
-        if not _is_bounded(stream):
-            stream.end.execute("SELECT")  # its idle time is measured from here on: see together()
-        yield
+        try:
+            _drain(stream.apply_within, stream, marker, until)
+            if not _is_bounded(stream):
+                stream.end.execute("SELECT")  # its idle time is measured from here on: together()
+            yield
+        except BaseException:
+            # Not rolled back by us: PostgreSQL may have ended the session, as be_quick() had it
+            # do, and it rolls back what is closed.
+            stream.close()
+            raise
 
 
 def drain(stream: Stream, marker: int, *, until: float) -> None:

@@ -19,6 +19,7 @@ from uuid import UUID
 from psycopg import sql
 
 from modules.extraction.protocol.installing import both, patiently
+from modules.extraction.protocol.schema import HALF
 from modules.extraction.protocol.sides import Connection, Move, Side, as_login, row
 from modules.extraction.protocol.tables import Table, tables_of
 from modules.extraction.protocol.wholeness import check_whole
@@ -55,6 +56,32 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
+"""
+# NULLs: there is no room for more. What the log says of what came since is all of it while the
+# module has not moved, and the log has not gone on to its other half.
+_BEGIN = """
+CREATE OR REPLACE FUNCTION {room}.begin_recording(of_command uuid, most bigint,
+    OUT snapshot text, OUT epoch bigint, OUT turn bigint) LANGUAGE plpgsql AS $$
+BEGIN
+    IF pg_relation_size({recorded}) < most THEN
+        PERFORM set_config('ficus.recording', of_command::text, false);
+        snapshot := pg_current_snapshot();
+        SELECT o.epoch, l.last_value >> {half} INTO epoch, turn
+          FROM {room}.ownership o, {room}.log_id l;
+    END IF;
+END $$;
+"""
+# Its mark: what began before this was visible is not in here. A crash takes the mark as well.
+_MARK = """
+INSERT INTO {room}.recorded (command, tab, key)
+SELECT '00000000-0000-0000-0000-000000000000', 0, pg_current_xact_id()::text
+WHERE NOT EXISTS (SELECT FROM {room}.recorded WHERE tab = 0)
+"""
+_COVERS = """
+SELECT o.epoch = %(epoch)s AND l.last_value >> {half} = %(turn)s AND EXISTS (
+    SELECT FROM {room}.recorded
+    WHERE tab = 0 AND pg_visible_in_snapshot(key::xid8, %(snapshot)s::pg_snapshot))
+FROM {room}.ownership o, {room}.log_id l
 """
 # WHEN: it is asked for each row of everybody's while it stands, and that is all that they pay.
 # Not ALWAYS: what the applier and ``undo`` write is no command's.
@@ -116,7 +143,7 @@ FROM (
     FROM {room}.unseen(%(base)s::pg_snapshot) WHERE op <> 'M' ORDER BY tab, key, id
 ) one WHERE first <> 'U' LIMIT %(limit)s
 """
-_IS_ARMED = "SELECT to_regprocedure(%s) IS NOT NULL"
+_IS_ARMED = "SELECT to_regclass(%s) IS NOT NULL"
 _ATTACHED = """
 SELECT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
 WHERE c.relnamespace = {schema}::regnamespace AND t.tgname = 'ficus_record'
@@ -125,6 +152,7 @@ WHERE c.relnamespace = {schema}::regnamespace AND t.tgname = 'ficus_record'
 _DROP = """
 DROP TABLE IF EXISTS {room}.recorded;
 DROP FUNCTION IF EXISTS {room}.recording(uuid);
+DROP FUNCTION IF EXISTS {room}.begin_recording(uuid, bigint);
 DROP FUNCTION IF EXISTS {room}.undo(json, json);
 """
 
@@ -139,6 +167,14 @@ class Recorded:
     before: str | None
     after: str | None
     row: dict[str, Any] | None
+
+
+class Since(NamedTuple):
+    """A moment in a database: a snapshot, the epoch of the module's authority, the log's turn."""
+
+    snapshot: str
+    epoch: int
+    turn: int
 
 
 class Changed(NamedTuple):
@@ -190,11 +226,12 @@ def take_off(connection: Connection, side: Side) -> None:
             connection.execute(sql.SQL(_DROP).format(room=sql.Identifier(side.room)))
 
 
-def is_armed(connection: Connection, side: Side) -> bool:
-    """Whether one side records who asks for it."""
-    name = sql.Identifier(side.room, "undo").as_string(connection)
-    found = connection.execute(_IS_ARMED, [f"{name}(json, json)"]).fetchone()
-    return bool(found and found[0])
+def covers(connection: Connection, side: Side, since: Since) -> bool:
+    """Whether ``side`` knows all that has happened there since."""
+    if not row(connection, _IS_ARMED, [_name(connection, side, "recorded")])[0]:
+        return False
+    statement = sql.SQL(_COVERS).format(room=sql.Identifier(side.room), half=sql.Literal(HALF))
+    return bool(row(connection, statement, since._asdict())[0])
 
 
 def recording(connection: Connection, side: Side, command: UUID) -> list[Recorded]:
@@ -203,15 +240,13 @@ def recording(connection: Connection, side: Side, command: UUID) -> list[Recorde
     return [Recorded(**one) for one in json.loads(row(connection, statement, [command])[0])]
 
 
-def changed_since(
-    connection: Connection, side: Side, snapshot: str, *, limit: int
-) -> list[Changed]:
+def changed_since(connection: Connection, side: Side, since: Since, *, limit: int) -> list[Changed]:
     """The rows that somebody made or took away since, as the log has them; at most ``limit``.
 
     Not those that were only changed: the log does not know what they were.
     """
     statement = sql.SQL(_SINCE).format(room=sql.Identifier(side.room))
-    rows = connection.execute(statement, {"base": snapshot, "limit": limit}).fetchall()
+    rows = connection.execute(statement, {"base": since.snapshot, "limit": limit}).fetchall()
     return [Changed(*found) for found in rows]
 
 
@@ -224,25 +259,30 @@ def sequences(connection: Connection, side: Side) -> dict[str, int]:
 def forget(connection: Connection, side: Side, commands: Sequence[UUID], older: timedelta) -> None:
     """These recordings go, and all that are so old."""
     statement = sql.SQL(
-        "DELETE FROM {}.recorded WHERE command = ANY (%s) OR at < clock_timestamp() - %s"
+        "DELETE FROM {}.recorded "
+        "WHERE command = ANY (%s) OR at < clock_timestamp() - %s AND tab > 0"
     ).format(sql.Identifier(side.room))
     connection.execute(statement, [list(commands), older])
 
 
 def _arm(connection: Connection, side: Side, tables: tuple[Table, ...]) -> None:
+    room = sql.Identifier(side.room)
     with connection.transaction():
-        room = sql.Identifier(side.room)
         connection.execute(sql.SQL(_TABLE).format(room=room))
         for table in tables:
             connection.execute(_of(_FUNCTION, side, table))
         connection.execute(_of_all(_READ, _PIECE, " UNION ALL ", side, tables))
+        recorded = sql.Literal(_name(connection, side, "recorded"))
+        half = sql.Literal(HALF)
+        connection.execute(sql.SQL(_BEGIN).format(room=room, recorded=recorded, half=half))
     for table in tables:
         trigger = _of(_TRIGGER, side, table)
         patiently(connection, lambda at=trigger: connection.execute(at))  # type: ignore[misc]
     owner = connection.execute("SELECT current_user").fetchall()[0][0]
     undo = _of_all(_UNDO, _UNDO_PIECE, "", side, tables, owner=sql.Identifier(owner))
     with as_login(connection), connection.transaction():
-        connection.execute(undo)  # last: it says that all of it stands
+        connection.execute(undo)
+    connection.execute(sql.SQL(_MARK).format(room=room))  # last: from now on it has everything
 
 
 def _of_all(
@@ -275,6 +315,10 @@ def _of(text: str, side: Side, table: Table) -> sql.Composed:
         columns=here.names(here.written),
         same=here.same_key("t", "g"),
     )
+
+
+def _name(connection: Connection, side: Side, of: str) -> str:
+    return sql.Identifier(side.room, of).as_string(connection)
 
 
 def _schema(connection: Connection, side: Side) -> sql.Literal:

@@ -18,6 +18,7 @@ import msgspec
 import structlog
 from django.db import DatabaseError, connections
 
+from modules.extraction.protocol.recording import Since
 from modules.platform.contracts import CallContext, ContractError, current_context
 from modules.platform.contracts.codec import encode
 from modules.platform.databases import alias_of
@@ -27,18 +28,20 @@ from modules.platform.outside import Heard, Recorder, hearing, is_heard
 log = structlog.get_logger(__name__)
 
 LONGEST = 65_536  # bytes; what says more than that is not kept
-_BEGIN = "SELECT pg_current_snapshot()::text, set_config('ficus.recording', %s, false)"
+# Bytes of recorded rows: where nobody has replayed so many, nobody is at it, and no more are kept.
+MOST_ROWS = 64 << 20
+_BEGIN = "SELECT * FROM {}.begin_recording(%s, %s)"
 _END = "SELECT set_config('ficus.recording', '', false)"
 
 
 class FirstTime(msgspec.Struct, frozen=True, kw_only=True):
     """A command that was done for the first time, but for the rows that it wrote.
 
-    ``snapshot`` is the database's when it ``began``; it ``took`` so many seconds.
+    ``since`` is when it ``began``, as its database has it; it ``took`` so many seconds.
     """
 
     command: UUID
-    snapshot: str
+    since: Since
     began: datetime
     took: float
     context: CallContext
@@ -49,12 +52,10 @@ class FirstTime(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True, kw_only=True)
 class Recording:
-    """One that is under way. Whole is what has ended with an answer or an error of the contract,
-    and is committed.
-    """
+    """One that is under way. Whole is what has ended with an answer or an error of the contract."""
 
     command: UUID
-    snapshot: str
+    since: Since
     began: datetime
     recorder: Recorder
     took: float = 0.0
@@ -81,7 +82,7 @@ class Recording:
         text = encode(
             FirstTime(
                 command=self.command,
-                snapshot=self.snapshot,
+                since=self.since,
                 began=self.began,
                 took=self.took,
                 context=replace(current_context(), deadline=None),
@@ -110,29 +111,30 @@ def recording(module: str) -> Iterator[Recording | None]:
 
 
 def _begun(module: str) -> Recording | None:
-    command = uuid4()
-    try:
-        with connections[alias_of(module)].cursor() as cursor:
-            cursor.execute(_BEGIN, [str(command)])
-            snapshot = cursor.fetchone()[0]
-    except DatabaseError as error:  # the command will meet it, too, and says what is to be said
-        log.warning("extraction.command_not_recorded", module=module, error=str(error).strip())
+    """None in a transaction of the caller's, too: nobody knows whether it will stand."""
+    connection, command = connections[alias_of(module)], uuid4()
+    if connection.in_atomic_block:
         return None
-    now = datetime.now(UTC)
-    return Recording(command=command, snapshot=snapshot, began=now, recorder=Recorder())
+    room = connection.ops.quote_name(f"{module}_move")
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_BEGIN.format(room), [command, MOST_ROWS])
+            since = Since(*cursor.fetchone())
+    except DatabaseError as error:  # it meets the command, too, or nothing is to be recorded
+        log.debug("extraction.command_not_recorded", module=module, error=str(error).strip())
+        return None
+    if since.snapshot is None:
+        return None
+    return Recording(command=command, since=since, began=datetime.now(UTC), recorder=Recorder())
 
 
 def _end(module: str, began: Recording) -> None:
     connection = connections[alias_of(module)]
-    if connection.in_atomic_block:  # of the caller's: nobody knows yet whether it will stand
-        began.is_whole = False
     try:
         with connection.cursor() as cursor:
             cursor.execute(_END)
     except DatabaseError as error:
-        # What is written later must not pass for this command's: a session that cannot be told
-        # goes. A transaction's is told by its end, if it was begun in it.
+        # What is written later must not pass for this command's.
         log.warning("extraction.command_not_recorded", module=module, error=str(error).strip())
         began.is_whole = False
-        if not connection.in_atomic_block:
-            connection.close()
+        connection.close()

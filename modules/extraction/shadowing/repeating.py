@@ -17,7 +17,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 
-from modules.extraction.protocol import Controlled, recording
+from modules.extraction.protocol import ProtocolError, recording
 from modules.extraction.protocol.recording import Recorded
 from modules.extraction.protocol.sides import Connection, Move
 from modules.extraction.shadowing.answers import differences, different_codes
@@ -39,20 +39,17 @@ class Recorder:
     """What the monolith's database has recorded, while ``source`` is a session there."""
 
     def __init__(self, source: Connection, move: Move) -> None:
-        self._source, self._side = source, move.source
+        self._source, self._side, self._move = source, move.source, move
         self._done: list[UUID] = []
-        self._is_armed = recording.is_armed(source, move.source)
-        if not self._is_armed:  # made anew since, or somebody was at it when it was asked for
-            with suppress(Controlled, psycopg.Error):
-                recording.arm(move)
 
     def of(self, text: str) -> tuple[First, Answered]:
         """What the service is to be asked, and what the monolith did then. Raises NotComparable,
         and psycopg's errors.
         """
         first = _read(text)
-        if not self._is_armed:
-            raise NotComparable("nothing was recorded then")
+        if not recording.covers(self._source, self._side, first.since):
+            self._arm()
+            raise NotComparable("not all since then was recorded")
         self._done.append(first.command)
         own = recording.recording(self._source, self._side, first.command)
         changed = self._since(first) | _before(own)
@@ -67,8 +64,13 @@ class Recorder:
 
     def forget(self) -> None:
         """What was recorded of these goes, and what is too old."""
-        if self._is_armed:
+        if self._done:
             recording.forget(self._source, self._side, self._done, KEPT)
+
+    def _arm(self) -> None:
+        """Made anew since, or somebody was at the module when it was to be armed."""
+        with suppress(ProtocolError, psycopg.Error):
+            recording.arm(self._move)
 
     def _sequences(self) -> dict[str, int]:
         """Ahead of all rows that are there or on their way."""
@@ -78,7 +80,7 @@ class Recorder:
     def _since(self, first: FirstTime) -> Places:
         """Rows that were made or taken away since it began, whoever did it."""
         most = MOST_SINCE + 1
-        since = recording.changed_since(self._source, self._side, first.snapshot, limit=most)
+        since = recording.changed_since(self._source, self._side, first.since, limit=most)
         if len(since) == most:
             raise NotComparable("too much was written since")
         return {

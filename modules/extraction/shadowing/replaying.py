@@ -27,7 +27,7 @@ from modules.extraction import targets
 from modules.extraction.controlling import holder
 from modules.extraction.moves import move_of
 from modules.extraction.protocol import Direction, Stream
-from modules.extraction.protocol.sides import Move, connect
+from modules.extraction.protocol.sides import Connection, Move, connect, row
 from modules.extraction.shadowing.answers import compare_answers
 from modules.extraction.shadowing.comparing import Found, NotComparable
 from modules.extraction.shadowing.keeping import ALIAS, Compared, keep
@@ -164,22 +164,33 @@ def replay(shadow: Shadow, sides: Sides) -> int:
     """Ask what waits, compare and count it; how many commands. Raises HostAway.
 
     None while a controller is at the module: what a dry command locks, a cutover would wait for.
+    None either while another process does it.
     """
-    rows = list(Asked.objects.filter(module=shadow.module).order_by("id")[:BATCH])
-    if not rows or holder(shadow.module) is not None:
+    waiting = Asked.objects.filter(module=shadow.module).order_by("id")
+    if not waiting.exists() or holder(shadow.module) is not None:
         return 0
     sides.begin()
     move = move_of(shadow.module)
-    is_carried = carried(move)
     with connect(move.source, purpose="shadow") as source:
-        recorder = Recorder(source, move)
-        found = [one for row in rows for one in _compared(shadow, row, sides, recorder, is_carried)]
+        if not _is_alone(source, shadow.module):
+            return 0
+        rows = list(waiting[:BATCH])
+        is_carried, recorder = carried(move), Recorder(source, move)
+        found = [
+            one for asked in rows for one in _compared(shadow, asked, sides, recorder, is_carried)
+        ]
+        with transaction.atomic(using=ALIAS):
+            allowed = frozenset(shadow.shown)
+            keep(shadow.module, found, allowed=allowed, owner=shadow.owner)
+            Asked.objects.filter(pk__in=[asked.pk for asked in rows]).delete()
         recorder.forget()
-    with transaction.atomic(using=ALIAS):
-        allowed = frozenset(shadow.shown)
-        keep(shadow.module, found, allowed=allowed, owner=shadow.owner)
-        Asked.objects.filter(pk__in=[row.pk for row in rows]).delete()
     return len(rows)
+
+
+def _is_alone(source: Connection, module: str) -> bool:
+    """Whether no other process replays; it is kept from that until ``source`` is closed."""
+    key = "hashtext('ficus.shadowing'), hashtext(%s)"
+    return bool(row(source, f"SELECT pg_try_advisory_lock({key})", [module])[0])
 
 
 def carried(move: Move, within: timedelta = CARRIED_WITHIN) -> bool:
@@ -194,27 +205,28 @@ def carried(move: Move, within: timedelta = CARRIED_WITHIN) -> bool:
 
 
 def _compared(
-    shadow: Shadow, row: Asked, sides: Sides, recorder: Recorder, is_carried: bool
+    shadow: Shadow, command: Asked, sides: Sides, recorder: Recorder, is_carried: bool
 ) -> Iterator[Compared]:
-    name = f"{row.module}.{row.operation}"
-    one = Compared(kind=Kind.COMMAND, route=name, at=row.at, asked=name)
+    name = f"{command.module}.{command.operation}"
+    one = Compared(kind=Kind.COMMAND, route=name, at=command.at, asked=name)
     if not is_carried:
         yield replace(one, why_not="replication is behind")
         return
     is_twice = bool(shadow.learn_seconds) and random.random() < TWICE  # noqa: S311 - a sample
-    monolith = sides.monolith.ask(row.operation, row.arguments)
-    yield _judged(one, compare_answers, monolith, sides.service.ask(row.operation, row.arguments))
+    monolith = sides.monolith.ask(command.operation, command.arguments)
+    service = sides.service.ask(command.operation, command.arguments)
+    yield _judged(one, compare_answers, monolith, service)
     if is_twice:
-        again = sides.monolith.ask(row.operation, row.arguments)
+        again = sides.monolith.ask(command.operation, command.arguments)
         yield _judged(replace(one, kind=Kind.TWICE), compare_answers, monolith, again)
-    if row.first is not None:
-        one = replace(one, route=f"{name} {FIRST}")
-        yield from _first_time(one, row, row.first, sides.service, recorder, is_twice)
+    if command.first is not None:
+        one = replace(one, route=f"{name} {FIRST}", asked=f"{name} {FIRST}")
+        yield from _first_time(one, command, command.first, sides.service, recorder, is_twice)
 
 
 def _first_time(
     one: Compared,
-    row: Asked,
+    command: Asked,
     first: str,
     service: Replayer,
     recorder: Recorder,
@@ -226,10 +238,10 @@ def _first_time(
     except NotComparable as error:
         yield replace(one, why_not=str(error))
         return
-    answered = service.ask(row.operation, row.arguments, asked)
+    answered = service.ask(command.operation, command.arguments, asked)
     yield _judged(one, compare_first_times, monolith, answered)
     if is_twice:
-        again = service.ask(row.operation, row.arguments, asked)
+        again = service.ask(command.operation, command.arguments, asked)
         yield _judged(replace(one, kind=Kind.TWICE), compare_first_times, answered, again)
 
 

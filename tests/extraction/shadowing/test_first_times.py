@@ -15,9 +15,10 @@ from psycopg.conninfo import make_conninfo
 from modules.extraction import targets
 from modules.extraction.moves import move_of
 from modules.extraction.protocol.sides import connect
+from modules.extraction.shadowing.comparing import NotComparable
 from modules.extraction.shadowing.models import Asked, Difference
 from modules.extraction.shadowing.repeating import Recorder, compare_first_times
-from modules.extraction.shadowing.replaying import Sides
+from modules.extraction.shadowing.replaying import Sides, _is_alone
 from modules.extraction.shadowing.working import Round, round_of
 from modules.payment.contract import (
     AuthorizePayment,
@@ -44,7 +45,7 @@ pytestmark = [
 ]
 
 ALL = "SELECT id, state, version, updated_at FROM payment_payment ORDER BY id"
-RECORDED = "SELECT count(*) FROM payment_move.recorded"
+RECORDED = "SELECT count(*) FROM payment_move.recorded WHERE tab > 0"
 
 
 @pytest.fixture
@@ -156,6 +157,7 @@ def test_first_times_are_repeated(sides: Sides) -> None:
     """
     _have_the_same_effects(sides)
     _hear_errors_again(sides)
+    _are_compared_only_while_all_since_is_known()
     for statement, places in FAULTS:
         Difference.objects.all().delete()
         _show_other_effects(sides, statement, places)
@@ -175,6 +177,9 @@ def _have_the_same_effects(sides: Sides) -> None:
         assert "bus_outbox I" in written(theirs)
         assert [one.asked for one in theirs.asked] == [f"standin.{operation}"]
     assert (monolith_rows(ALL), service_rows(ALL)) == (rows, rows)
+    with connect(move_of("payment").source, purpose="test") as other:
+        assert _is_alone(other, "payment")  # a second watch, or diff
+        assert round_of("payment", by=sides) == Round(pairs=0)
     assert round_of("payment", by=sides) == Round(pairs=3)
     assert told("diff", "payment")[1]["pairs"]["same"] == 6
     assert monolith_rows(RECORDED) == [(0,)]
@@ -195,6 +200,25 @@ def _hear_errors_again(sides: Sides) -> None:
     assert [one[2].error and one[2].error["code"] for one in found] == [
         "payment.declined", None, None, "payment.outcome_unknown",
     ]  # fmt: skip
+    Asked.objects.all().delete()
+
+
+def _are_compared_only_while_all_since_is_known() -> None:
+    """Not what a cutover, or a crash of the server, has come between."""
+    with listening():
+        use(Payment).authorize(authorization(uuid4()))
+    [text] = Asked.objects.values_list("first", flat=True)
+    moved = "UPDATE payment_move.ownership SET epoch = epoch {} 1"
+    for between, afterwards in (
+        (moved.format("+"), moved.format("-")),
+        ("TRUNCATE payment_move.recorded", ""),  # and the mark comes again, for what comes next
+    ):
+        with connect(move_of("payment").source, purpose="test") as source:
+            Recorder(source, move_of("payment")).of(text)
+            source.execute(between)
+            with pytest.raises(NotComparable, match="not all since then"):
+                Recorder(source, move_of("payment")).of(text)
+            source.execute(afterwards)
     Asked.objects.all().delete()
 
 
