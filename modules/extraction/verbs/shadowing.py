@@ -24,7 +24,7 @@ LONGEST = timedelta(days=366)  # for a rule: one that never ends is a hole in th
 def _shadow_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--percent", type=int, required=True, help="Of its reads; 0 ends it.")
     parser.add_argument(
-        "--commands", type=int, default=0, metavar="PERCENT", help="Of them, asked again dry."
+        "--commands", type=int, default=0, metavar="PERCENT", help="Of them, repeated dry."
     )
     parser.add_argument(
         "--learn",
