@@ -11,6 +11,7 @@ from math import inf
 
 import psycopg
 
+from modules.extraction.protocol.bounding import bound, can_bound
 from modules.extraction.protocol.controlling import call
 from modules.extraction.protocol.errors import (
     Diverged,
@@ -23,8 +24,6 @@ from modules.extraction.protocol.reading import Batch, Change
 from modules.extraction.protocol.sides import MONOLITH
 from modules.extraction.protocol.streams import Applied, Stream
 
-LEAST = 100  # milliseconds: a controller that works needs no transaction for as long
-BOUNDED = 170000  # from this version on PostgreSQL can bound a transaction as a whole
 REHEARSALS = 5  # another applier may advance the position in between
 ZERO = Decimal(0)
 SMALL = 500  # rows that may wait when the fence comes: some milliseconds of applying
@@ -81,13 +80,9 @@ def be_quick(stream: Stream, ttl: timedelta) -> None:
 
     An applier that was stopped in its transaction holds the position's row.
     """
-    limit = max(1, int(ttl.total_seconds() * 800))
-    bound = "transaction_timeout" if _is_bounded(stream) else "idle_in_transaction_session_timeout"
-    stream.end.execute(f"SET lock_timeout = {limit}; SET {bound} = {max(LEAST, limit)}")
-
-
-def _is_bounded(stream: Stream) -> bool:
-    return stream.end.info.server_version >= BOUNDED
+    limit = 0.8 * ttl
+    stream.end.execute(f"SET lock_timeout = {max(1, int(limit.total_seconds() * 1000))}".encode())
+    bound(stream.end, limit)
 
 
 @contextmanager
@@ -102,7 +97,7 @@ def drained(stream: Stream, marker: int, *, until: float) -> Iterator[None]:
             raise NotDrained(stream.move.module, str(error).strip()) from error
         try:
             _drain(stream.apply_within, stream, marker, until)
-            if not _is_bounded(stream):
+            if not can_bound(stream.end):
                 stream.end.execute("SELECT")  # its idle time is measured from here on: together()
             yield
         except BaseException:

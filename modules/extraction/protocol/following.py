@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import psycopg
 import structlog
 
+from modules.extraction.protocol.bounding import bound
 from modules.extraction.protocol.controlling import TTL, is_held
 from modules.extraction.protocol.errors import (
     CaptureAway,
@@ -20,7 +22,7 @@ from modules.extraction.protocol.errors import (
 from modules.extraction.protocol.healing import State, heal_with
 from modules.extraction.protocol.rotating import rotate
 from modules.extraction.protocol.sides import Direction, Move, connect
-from modules.extraction.protocol.streams import Stream
+from modules.extraction.protocol.streams import BATCH_ROWS, Stream
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +30,9 @@ POLL = 0.02  # seconds between looks at a log that has little: a batch costs as 
 LITTLE = 500  # rows of the log
 ASIDE = TTL.total_seconds()  # a controller that takes longer does not bring changes, or is stopped
 AWAY = 0.5  # before a side that was away is tried again
+# An applier that is stopped in its transaction holds the stream up no longer than that (PostgreSQL
+# 17). A batch takes a second or two; one that is ended is read again in smaller pieces.
+STILL = timedelta(seconds=60)
 STOPPED = 5.0  # before a batch that was refused is: it is read again, and may be large
 ROTATE_ROWS = 200_000  # applied between two looks at the log's halves
 HEAL = 0.05  # between two looks for a fence that was left behind
@@ -54,7 +59,9 @@ class Follower:
     move: Move
     direction: Direction
     poll: float = POLL
+    still: timedelta = STILL
     rows: int = field(default=0, init=False)  # of the log, applied so far
+    _limit: int = field(default=BATCH_ROWS, init=False)
     _told: str = field(default="", init=False)
     _aside_since: float | None = field(default=None, init=False)
 
@@ -69,6 +76,9 @@ class Follower:
             except psycopg.OperationalError as error:
                 log.warning("move.stream_away", module=self.move.module, error=str(error))
                 stop.wait(AWAY)
+            except psycopg.errors.TransactionTimeout as error:
+                self._limit = max(1, self._limit // 10)
+                log.warning("move.stream_stood_still", module=self.move.module, error=str(error))
             except StreamStopped as error:
                 self._tell(error)
                 stop.wait(STOPPED)
@@ -85,13 +95,17 @@ class Follower:
 
     def _follow(self, stream: Stream, stop: threading.Event) -> None:
         since = 0
+        bound(stream.end, self.still)
         while not stop.is_set():
             try:
-                rows = stream.apply_once(left=lambda: self._stands_aside(stream)).rows
+                rows = stream.apply_once(
+                    limit=self._limit, left=lambda: self._stands_aside(stream)
+                ).rows
             except StalePosition:
                 stop.wait(self.poll)  # there is another who brings what waits
                 continue
             self._told, self._aside_since = "", None
+            self._limit = min(BATCH_ROWS, 2 * self._limit)
             self.rows, since = self.rows + rows, since + rows
             if since > ROTATE_ROWS:
                 rotate(stream)

@@ -20,6 +20,7 @@ from modules.extraction.protocol import (
     following,
     preflight,
     repair,
+    streams,
     uninstall,
 )
 from modules.extraction.protocol.controlling import Controller
@@ -107,6 +108,34 @@ def test_a_follower_leaves_changes_to_a_controller(pair: Pair) -> None:
             time.sleep(0.1)
             assert not pair.same()
         eventually(pair.same, within=following.ASIDE / 2, what="the change after its end")
+
+
+def test_a_follower_that_stands_still_holds_the_stream_up_for_a_while(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL ends it in its transaction; another brings the changes, and it goes on itself."""
+    pair.copy()
+    stands = threading.Event()
+
+    def stand_still(point: str) -> None:
+        if point == "apply.applied" and not stands.is_set():
+            stands.set()
+            time.sleep(2)
+
+    still = Follower(pair.move, Direction.FORWARD, poll=0.005, still=timedelta(seconds=0.5))
+    with running(still.run) as (run, _stop):
+        monkeypatch.setattr(streams, "crash_point", stand_still)
+        pair.source.execute("UPDATE till.account SET balance = 1 WHERE id = 1")
+        assert stands.wait(10)
+        began = time.monotonic()
+        with running(Follower(pair.move, Direction.FORWARD, poll=0.005).run):
+            eventually(pair.same, within=1.5, what="the change by another applier")
+            assert time.monotonic() - began > 0.3
+        time.sleep(max(0.0, began + 2 - time.monotonic()))
+        pair.source.execute("UPDATE till.account SET balance = 2 WHERE id = 1")
+        eventually(pair.same, within=10, what="the next change by itself")
+        assert run.is_alive()
+    assert run.outcome == 1
 
 
 def test_a_follower_outlives_a_row_that_is_refused(
