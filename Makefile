@@ -12,7 +12,7 @@ DEBIAN := chromium=chromium nginx=nginx haproxy=haproxy wrk=wrk node=nodejs npm=
 # The hosts of one module that the repository ships.
 HOSTS := payment notification
 
-.PHONY: help up test retired check format bench extraction compiled clean debian requirements env-example
+.PHONY: help up test retired drill check format bench extraction compiled clean debian requirements env-example
 
 help:  ## List what make can do.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ test: $(VENV)/.installed-dev  ## Set everything up and run the whole test suite.
 retired: $(VENV)/.installed-dev  ## Run all others' tests with payment retired, not to be imported.
 	@RETIRED_MODULES=payment exec $(PY) -m pytest -n 4 --dist loadgroup -p tests.retired \
 	  tests/api tests/architecture tests/contracts tests/modules tests/platform tests/shop $(ARGS)
+
+drill: $(VENV)/.installed-dev  ## Every fault that a drill knows, on a copy of payment, as a test.
+	@DRILL_ALL_FAULTS=true exec $(PY) -m pytest tests/extraction/drilling -k breaks_a_copy $(ARGS)
 
 check: $(VENV)/.installed-dev  ## Lint, types, boundaries, migrations, generated files.
 	$(VENV)/bin/ruff format --check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import psycopg
@@ -28,12 +29,13 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 
-CHOSEN = (
+SOME = (
     Fault(verb="cutover", point="cutover.drained", how=How.KILLED),
     Fault(verb="rollback", point="rollback.committed", how=How.STOPPED),
     Fault(verb="cutover", point="cutover.drained", how=How.CUT_OFF),
 )
-STATES = ("fence left behind", "rolled back, the service not told", "cutting over")
+# All of them take a minute: `make drill`, which CI runs beside the suite.
+CHOSEN = FAULTS if os.environ.get("DRILL_ALL_FAULTS") == "true" else SOME
 
 
 def scratch_databases() -> list[str]:
@@ -48,7 +50,7 @@ def rows() -> list[tuple[Any, ...]]:
 
 @pytest.mark.processes
 def test_drill_swaps_and_breaks_a_copy_and_loses_nothing() -> None:
-    """A killed, a stopped and a cut-off controller; the live module and its record are as before,
+    """Killed, stopped and cut-off controllers; the live module and its record are as before,
     and nothing of the drill is left. Bounds of time are the machine's: they are reported.
     """
     pay(20)
@@ -68,12 +70,13 @@ def test_drill_swaps_and_breaks_a_copy_and_loses_nothing() -> None:
 
 
 def _all_healed(found: Drilled) -> None:
-    assert [one.reached for one in found.faults] == [True] * len(CHOSEN)
-    assert [one.wrong for one in found.faults] == [""] * len(CHOSEN)
-    assert {one.healed for one in found.faults} <= {"monolith", "service"}
-    # The watch may have been faster than the look.
-    assert found.faults[2].state == "cutting over"
-    assert all(one.state in (*STATES, "monolith", "service") for one in found.faults)
+    for fault, tried in zip(CHOSEN, found.faults, strict=True):
+        assert (tried.fault, tried.wrong) == (fault.name, "")
+        # Where nothing waits, a controller has nothing to apply.
+        assert tried.reached or fault.point.startswith("apply."), fault.name
+        assert not tried.reached or tried.healed in ("monolith", "service"), fault.name
+        if fault == SOME[2]:  # else the watch may have been faster than the look
+            assert tried.state == "cutting over"
 
 
 def test_every_crash_point_of_a_swap_is_in_the_table() -> None:
