@@ -7,7 +7,6 @@ import json
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import psycopg
 from django.core.management import call_command
 from django.db import connections
@@ -17,6 +16,7 @@ from modules.extraction import targets
 from modules.extraction.management.commands.strangler import Command
 from modules.payment.models import Payment
 from modules.platform.discovery import Role, registry
+from tests import plain
 from tests.platform.discovery.serving import said
 from tests.proxy.front import FrontDoor
 
@@ -59,8 +59,8 @@ def pay(count: int) -> None:
 
 def asked(door: FrontDoor, method: str = "POST") -> str:
     """Who answers a request at the front door: ``monolith`` or ``service``."""
-    with httpx.Client(timeout=20, trust_env=False) as client:
-        return client.request(method, f"{door.url}/api/v1/payment", headers={"Shopper": "a"}).text
+    url, shopper = f"{door.url}/api/v1/payment", {"Shopper": "a"}
+    return plain.request(method, url, headers=shopper, timeout=20, trust_env=False).text
 
 
 def own_instance(door: FrontDoor) -> None:

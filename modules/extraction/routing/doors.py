@@ -17,6 +17,7 @@ import structlog
 from django.conf import settings
 
 from modules.platform.hosting.secrets import secret_file
+from modules.platform.keys.authorities import authorities
 from modules.platform.placement.doors import AUTHORITY_THERE, TOKEN
 
 log = structlog.get_logger(__name__)
@@ -122,7 +123,9 @@ class Door:
             # Kept open: the connection for the moment of the switch is there already.
             # trust_env: a proxy for the world outside must not be asked for the house's own.
             headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-            self._http = httpx.Client(timeout=PATIENCE, trust_env=False, headers=headers)
+            self._http = httpx.Client(
+                timeout=PATIENCE, trust_env=False, headers=headers, verify=authorities(self.url)
+            )
         try:
             answer = self._http.request(method, self.url + path, **how)
         except httpx.HTTPError as error:

@@ -30,6 +30,7 @@ from modules.platform.discovery.wire import (
     call_of,
     instance,
 )
+from modules.platform.keys.authorities import authorities
 
 PATIENCE = 2.0  # seconds for connecting, and again for each part of an answer
 LARGEST = 4 * 1024 * 1024  # bytes of an answer: about 20,000 instances
@@ -63,7 +64,12 @@ class RegistryClient:
         """The parent's connection is the parent's: two on one socket would mix their answers."""
         self._lock = threading.Lock()
         # trust_env: a proxy for the world outside must not be asked for the house's own.
-        self._http = httpx.Client(timeout=PATIENCE, trust_env=False, transport=self._transport)
+        self._http = httpx.Client(
+            timeout=PATIENCE,
+            trust_env=False,
+            transport=self._transport,
+            verify=authorities(self.url),
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -10,6 +10,7 @@ import httpx
 import msgspec
 
 from modules.platform.contracts.codec import decoder_of
+from modules.platform.keys.authorities import authorities
 
 PATIENCE = 2.0  # seconds for an answer: well within the registry's time to live
 
@@ -37,7 +38,9 @@ class ReadinessProbe:
 
     def __init__(self, url: str, *, transport: httpx.BaseTransport | None = None) -> None:
         self._url = f"{url.rstrip('/')}/readyz"
-        self._http = httpx.Client(timeout=PATIENCE, trust_env=False, transport=transport)
+        self._http = httpx.Client(
+            timeout=PATIENCE, trust_env=False, transport=transport, verify=authorities(url)
+        )
 
     def __call__(self) -> Health:
         try:

@@ -15,6 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
+from modules.platform.keys.authorities import authorities
 from modules.platform.keys.ring import SigningKey
 
 log = structlog.get_logger(__name__)
@@ -110,7 +111,7 @@ def _read(location: str) -> Keys:
 
 
 def _fetched(url: str) -> Keys:
-    with httpx.stream("GET", url, timeout=TIMEOUT) as answer:
+    with httpx.stream("GET", url, timeout=TIMEOUT, verify=authorities(url)) as answer:
         answer.raise_for_status()
         data = b""
         for piece in answer.iter_bytes():

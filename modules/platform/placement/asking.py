@@ -13,6 +13,7 @@ import msgspec
 from modules.platform.contracts.codec import decoder_of
 from modules.platform.discovery.access import Credentials, credentials
 from modules.platform.discovery.wire import call_of
+from modules.platform.keys.authorities import authorities
 from modules.platform.placement.placed import Placed, Placements
 from modules.platform.placement.wire import Rows
 
@@ -38,7 +39,9 @@ class AskedSource:
         """The whole table, as it stands there now."""
         if self._http is None:
             # trust_env: a proxy for the world outside must not be asked for the house's own.
-            self._http = httpx.Client(timeout=PATIENCE, trust_env=False)
+            self._http = httpx.Client(
+                timeout=PATIENCE, trust_env=False, verify=authorities(self._url)
+            )
         request = self._http.build_request("GET", self._url)
         if token := self._token(call_of("GET", request.url.path), b""):
             request.headers["Authorization"] = f"Bearer {token}"

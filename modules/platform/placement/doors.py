@@ -15,6 +15,7 @@ import structlog
 from django.conf import settings
 
 from modules.platform.hosting.secrets import secret_file
+from modules.platform.keys.authorities import authorities
 from modules.platform.messaging.authority import hosted
 from modules.platform.placement.metrics import DOORS
 from modules.platform.placement.placed import Placed
@@ -95,7 +96,9 @@ class Door:
     def _client(self) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         # trust_env: a proxy for the world outside must not be asked for the house's own.
-        return httpx.Client(timeout=PATIENCE, trust_env=False, headers=headers)
+        return httpx.Client(
+            timeout=PATIENCE, trust_env=False, headers=headers, verify=authorities(self.url)
+        )
 
     def _asked(
         self, client: httpx.Client, module: str, placed: Callable[[], Placed]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -78,6 +79,7 @@ def _operation(
     return document
 
 
+@cache  # to ask msgspec takes a millisecond, and problems are asked for a thousand times
 def _ref(body_type: Any) -> dict[str, Any]:
     _types[body_type] = None
     schemas, _ = msgspec.json.schema_components([body_type], ref_template=REF)

@@ -7,8 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
-
+from tests import plain
 from tests.proxy.front import FrontDoor
 
 PEOPLE = 400  # each keeps to one side
@@ -20,7 +19,7 @@ def shoppers(door: FrontDoor, *, a_second: float = 150.0) -> Iterator[None]:
     home, turns = threading.Event(), itertools.count()
 
     def shop() -> None:
-        with httpx.Client(trust_env=False, timeout=10) as client:
+        with plain.client(trust_env=False, timeout=10) as client:
             while not home.wait(4 / a_second):
                 who = f"shopper-{next(turns) % PEOPLE}"
                 client.get(f"{door.url}/api/v1/payment", headers={"Shopper": who})

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx
 import psycopg
 
 from modules.extraction import standings, targets
 from modules.extraction.phases import Phase, Standing
 from modules.extraction.routing.doors import own_upstream
 from modules.platform.discovery import Role, registry
+from tests import plain
 from tests.platform.discovery.serving import RegistryServer, said
 from tests.platform.placement.doorway import telling
 from tests.proxy.front import FrontDoor, front_door
@@ -71,7 +71,7 @@ class Both:
         wait_until(self._knows_the_service)
         before = self.recorded()
         for _ in range(times):
-            answer = httpx.get(self.door.url + target, timeout=10, trust_env=False)
+            answer = plain.get(self.door.url + target, timeout=10, trust_env=False)
             assert "Ficus-Mirror" not in answer.headers
         wait_until(lambda: self.recorded() >= before + times)
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
 
@@ -24,6 +23,7 @@ from modules.extraction.shadowing.retaining import prune
 from modules.extraction.shadowing.working import Working
 from modules.payment.models import Payment
 from strangler_proxy.mirror.recorded import read_pairs
+from tests import plain
 from tests.extraction.commands import done, leftovers, pay, strangler, told
 from tests.extraction.shadowing.sides import PAYMENTS, Both, spoil, wait_until
 
@@ -104,7 +104,7 @@ def _lag_is_no_difference(both: Both, one: Payment, monkeypatch: pytest.MonkeyPa
     # Counted from the ten seconds on in which it began anew: what came before may be among them.
     before = told("diff", "payment")[1]["compared"]
     Payment.objects.filter(pk=one.pk).update(state="captured")
-    httpx.get(both.door.url + PAYMENTS, timeout=10, trust_env=False).raise_for_status()
+    plain.get(both.door.url + PAYMENTS, timeout=10, trust_env=False).raise_for_status()
     time.sleep(0.2)
     assert both.recorded() == 2
     with carrying():

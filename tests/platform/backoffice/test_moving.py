@@ -18,6 +18,7 @@ from modules.platform.backoffice.moving import answer_to
 from modules.platform.contracts import Fenced
 from modules.platform.databases.refusals import FENCED, MOVED
 from modules.shipping.models import Holiday
+from tests import plain
 from tests.platform.backoffice.desk import STOCK, adjustments, audited, send, shelved, told
 from tests.platform.databases.test_refusals import GUARD, UNGUARD
 from tests.proxy.front import FrontDoor, front_door
@@ -168,7 +169,7 @@ class Click:
 
         def click() -> None:
             cookies = {"sessionid": session, "csrftoken": "c" * 32}
-            with httpx.Client(trust_env=False, timeout=20, cookies=cookies) as browser:
+            with plain.client(trust_env=False, timeout=20, cookies=cookies) as browser:
                 self.answer = browser.post(door.url + STOCK, data=fields)
 
         self._thread = threading.Thread(target=click)
