@@ -2,7 +2,7 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+from modules.platform.hosting import wsgi
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "extracted.payment.settings.dev")
-application = get_wsgi_application()
+application = wsgi.application()

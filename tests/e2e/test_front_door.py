@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,10 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
+from tests import plain
 from tests.e2e.running import RunningShop, eventually
 from tests.e2e.shopper import Shopper, expect
 from tests.e2e.staff import EMAIL, PASSWORD, Staff, sign_in
 
+JSON = {"Content-Type": "application/json"}
 SIGN_IN_LIMIT = 30  # a minute, as the shop is configured by default
 
 
@@ -111,6 +115,119 @@ def test_what_is_not_for_the_public_is_not_there(shop: RunningShop, path: str) -
     """The monolith's probes and metrics, and calls between hosts, are a 404 from outside."""
     answer = shop.http.get(path)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+@pytest.fixture(params=["front door", "web"])
+def entrance(request: pytest.FixtureRequest, shop: RunningShop) -> Iterator[httpx.Client]:
+    """The shop through the front door, and past it."""
+    with plain.client(base_url=shop.base if request.param == "front door" else shop.web) as http:
+        yield http
+
+
+def pieces(text: str, size: int = 7) -> Iterator[bytes]:
+    """A body that httpx sends chunked."""
+    data = text.encode()
+    for at in range(0, len(data), size):
+        yield data[at : at + size]
+
+
+def add_chunked(http: httpx.Client, body: Iterator[bytes]) -> httpx.Response:
+    """A cart's new line, sent chunked."""
+    shopper = Shopper(http)
+    shopper.take_cart()
+    url = f"/api/v1/cart/{shopper.cart['id']}/lines"
+    answer = http.post(url, content=body, headers=shopper.headers | JSON)
+    assert answer.request.headers["Transfer-Encoding"] == "chunked"
+    return answer
+
+
+def test_chunked_json_is_understood(entrance: httpx.Client) -> None:
+    """An order of a client that streams its body is the order of any other."""
+    answer = add_chunked(entrance, pieces(json.dumps({"sku": "E2E-1", "quantity": 3})))
+    assert answer.status_code == 201, answer.text
+    (line,) = answer.json()["lines"]
+    assert (line["sku"], line["quantity"]) == ("E2E-1", 3)
+
+
+@pytest.mark.parametrize("text", ['{"sku": "E2E-1", "quan', "", "no JSON"])
+def test_chunked_body_that_is_not_json_is_malformed(entrance: httpx.Client, text: str) -> None:
+    """The connection is good for the next request."""
+    answer = add_chunked(entrance, pieces(text))
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_body")
+    assert entrance.get("/api/v1/problems").status_code == 200
+
+
+def test_broken_chunks_are_malformed(shop: RunningShop) -> None:
+    """Past the front door, which refuses them itself: nothing of them is taken."""
+    head = (
+        "POST /api/v1/accounts/token/refresh HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    )
+    request = head + 'Transfer-Encoding: chunked\r\n\r\nnine\r\n{"a": "b"\r\n0\r\n\r\n'
+    with socket.create_connection(("127.0.0.1", shop.ports["WEB"]), timeout=30) as client:
+        client.sendall(request.encode())
+        with client.makefile("rb") as answer:
+            said = answer.read()
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert b'"malformed_body"' in said
+
+
+def test_operation_without_a_body_sees_a_chunked_one(entrance: httpx.Client) -> None:
+    """And refuses it as one with a length."""
+    answer = entrance.post("/api/v1/cart", content=pieces("no JSON"), headers=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_body")
+
+
+def test_chunked_body_that_is_too_large(entrance: httpx.Client) -> None:
+    """Nobody knows it before it has come; it is refused as one that says so."""
+    answer = add_chunked(entrance, pieces("x" * 5_000_001, size=65_536))
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_chunked_csv_is_imported(entrance: httpx.Client, staff: Staff) -> None:
+    """All of it, however the pieces are cut."""
+    rows = [f"CHUNK-{number},Chunk {number},Food > Bits,1.50,USD" for number in range(300)]
+    text = "\n".join(["sku,name,category,price,currency", *rows, ""])
+    headers = staff.headers | {"Content-Type": "text/csv"}
+    url = "/api/v1/catalog/imports?dry_run=true"
+    answer = entrance.post(url, content=pieces(text, size=999), headers=headers, timeout=60)
+    report = expect(answer, 200)
+    assert (report["created"], report["errors"]) == (300, [])
+
+
+@pytest.mark.parametrize("door", ["PROXY", "WEB"])
+def test_csv_that_breaks_off_is_not_imported(shop: RunningShop, staff: Staff, door: str) -> None:
+    """Not even what has come of it, though its last row is whole."""
+    rows = [f"CUT-{door}-{number},Cut {number},Food > Bits,1.50,USD" for number in range(20)]
+    text = "\n".join(["sku,name,category,price,currency", *rows, ""])
+    head = (
+        f"POST /api/v1/catalog/imports HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
+        f"Authorization: {staff.headers['Authorization']}\r\nContent-Length: {2 * len(text)}\r\n"
+    )
+    before = _refused_imports(shop)
+    with socket.create_connection(("127.0.0.1", shop.ports[door]), timeout=30) as client:
+        client.sendall(f"{head}\r\n{text}".encode())
+        time.sleep(0.3)  # it has come to the shop, which waits for the rest
+    if door == "WEB":
+        eventually(lambda: _refused_imports(shop) > before, within=10, what="the refusal")
+    found = shop.http.get("/api/v1/catalog/products", params={"q": f"CUT-{door}-1"})
+    assert f"CUT-{door}" not in found.text
+
+
+def _refused_imports(shop: RunningShop) -> int:
+    return sum(
+        "path=/api/v1/catalog/imports" in line and "status=400" in line
+        for line in (shop.home / "web.log").read_text().splitlines()
+    )
+
+
+def test_services_understand_chunked_bodies(shop: RunningShop, staff: Staff) -> None:
+    """A host of a module as the monolith."""
+    wanted = json.dumps({"marketing": False})
+    with plain.client(base_url=shop.service_urls["notification"]) as http:
+        url, headers = "/api/v1/notification/preferences", staff.headers | JSON
+        answer = http.put(url, content=pieces(wanted), headers=headers)
+    assert expect(answer, 200)["marketing"] is False
 
 
 def test_log_lines_of_door_and_monolith_join(shop: RunningShop) -> None:

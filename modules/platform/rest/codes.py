@@ -13,6 +13,7 @@ from modules.platform.rest.problems import TITLES, status_of
 EDGE: tuple[tuple[str, int, str], ...] = (
     ("bad_request", 400, "The request was refused as it stands."),
     ("malformed_body", 400, "The body is not JSON."),
+    ("cut_off", 400, "The body ended too soon."),
     ("idempotency_key_missing", 400, "The operation needs an Idempotency-Key header."),
     ("idempotency_key_invalid", 400, "The Idempotency-Key is not 1 to 255 printable characters."),
     ("unauthenticated", 401, "No valid access token, API key or Cart-Token was sent."),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 
 from modules.platform.rest.problems import CONTENT_TYPE, Problem
 
@@ -38,6 +38,8 @@ class ApiMiddleware:
             return Problem.not_found().response()
         if isinstance(error, RequestDataTooBig):
             return Problem(413, "too_large", "The body is larger than is taken here.").response()
+        if isinstance(error, UnreadablePostError):
+            return Problem(400, "cut_off", "The body ended too soon.").response()
         if isinstance(error, SuspiciousOperation):
             return Problem(400, "bad_request", "The request was refused.").response()
         log.exception("request.failed", path=request.path, method=request.method)

@@ -175,6 +175,7 @@ def _problem_codes(declared: Operation, *, has_path: bool) -> dict[int, list[str
         add(403, "forbidden")
     # Of an operation without a body, too: it refuses one.
     add(400, "malformed_body")
+    add(400, "cut_off")
     add(413, "too_large")
     add(415, "unsupported_media_type")
     if declared.idempotent:
