@@ -36,6 +36,7 @@ from strangler_proxy.wire.cross_origin import CrossOrigin
 from strangler_proxy.wire.forwarding import UNIX, Peer, TrustedProxies
 from strangler_proxy.wire.heads import RequestHead
 from strangler_proxy.wire.tls import server_context
+from strangler_proxy.wire.tracing import Beginnings
 
 if TYPE_CHECKING:
     from strangler_proxy.auth.keys import KeySource
@@ -107,6 +108,7 @@ class Proxy:
         self.time = time
         self.wall = wall
         self.rng = rng or random.Random()  # noqa: S311 - chances and span ids, no secrets
+        self.beginnings = Beginnings(self.rng)
         self.metrics = Metrics()
         self.limiter = Limiter({})
         self.access_log = access_log

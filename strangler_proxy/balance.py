@@ -30,7 +30,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
-from modules.platform.resilience import BreakerPolicy, CircuitBreaker
+from modules.platform.resilience import BreakerPolicy
+from strangler_proxy.breaking import SLOTS, MemberBreaker
 from strangler_proxy.config import Breaker, Instance, Outliers, Upstream
 from strangler_proxy.counted import Event
 from strangler_proxy.member import NEVER, Member, describe
@@ -75,6 +76,7 @@ class Balancer:
         self._returns_at = math.inf  # when the next ejection ends
         self._outliers: Outliers | None = None
         self._policy: BreakerPolicy | None = None
+        self._window = math.inf  # of the policy
         self.configure(upstream, clock())
 
     # ------------------------------------------------------------ each request
@@ -91,8 +93,7 @@ class Balancer:
         count = len(draw)
         if count == 1 and not avoid:
             only = draw[0]
-            breaker = only.breaker
-            if breaker is None or breaker.opened_at is None or breaker.admits:
+            if only.round >= 0 or only.breaker is None or only.breaker.admits:
                 return only
             return None
         if avoid or count < 2:
@@ -103,8 +104,8 @@ class Balancer:
         j = at % (count - 1)
         first = draw[i]
         second = draw[j if j < i else j + 1]
-        if (first.breaker is None or first.breaker.admits) and (
-            second.breaker is None or second.breaker.admits
+        if (first.round >= 0 or first.breaker is None or first.breaker.admits) and (
+            second.round >= 0 or second.breaker is None or second.breaker.admits
         ):
             if second.inflight * first.weight < first.inflight * second.weight:
                 return second
@@ -116,8 +117,7 @@ class Balancer:
 
         Raises CircuitOpen if the caller waited since ``pick`` and the breaker opened meanwhile.
         """
-        breaker = member.breaker
-        ticket = -1 if breaker is None else breaker.enter()
+        ticket = member.round if member.round >= 0 else member.enter()
         member.inflight += 1
         return ticket
 
@@ -128,17 +128,15 @@ class Balancer:
         """
         member.inflight -= 1
         member.requests += 1
-        breaker = member.breaker
-        if failed is None:
-            if breaker is not None:
-                breaker.forget(ticket)
-        else:
-            if breaker is not None:
-                breaker.leave(ticket, failed=failed)
-            if failed:
-                self._count_failure(member, now)
-            else:
-                member.failures = 0
+        if member.breaker is not None:
+            if failed or ticket != member.round:
+                member.leave(ticket, failed)
+            elif failed is not None:  # of one that is closed; it need not hear of the others
+                member.went_well(self._clock() / self._window * SLOTS)
+        if failed:
+            self._count_failure(member, now)
+        elif failed is not None:
+            member.failures = 0
         if member.draining and not member.inflight:
             self.leaving = tuple(one for one in self.leaving if one is not member)
             self._on_gone(member)
@@ -178,6 +176,7 @@ class Balancer:
         """Go on by another document: counters and states stay where they still have a meaning."""
         policy = _policy(upstream.breaker)
         changed, self._policy = policy != self._policy, policy
+        self._window = policy.window if policy is not None else math.inf
         self._outliers = upstream.outliers
         for member in (*self.members, *self.leaving):
             if changed:
@@ -270,12 +269,13 @@ class Balancer:
         self._on_event(Event.EJECTED)
         self._arrange(now)
 
-    def _new_breaker(self, address: str) -> CircuitBreaker | None:
+    def _new_breaker(self, address: str) -> MemberBreaker | None:
         if self._policy is None:
             return None
-        return CircuitBreaker(f"{self.name} {address}", self._policy, clock=self._clock)
+        return MemberBreaker(f"{self.name} {address}", self._policy, clock=self._clock)
 
     def _change_breaker(self, member: Member, policy: BreakerPolicy | None) -> None:
+        member.forget()
         if policy is None or member.breaker is None:
             member.breaker = self._new_breaker(member.address)
         else:

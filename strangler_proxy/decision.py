@@ -21,7 +21,7 @@ from strangler_proxy.paths import BAD_TARGET, canonical, is_internal, is_plain, 
 
 if TYPE_CHECKING:
     from strangler_proxy.compiled import CompiledCapability, CompiledRoute
-    from strangler_proxy.table import Table
+    from strangler_proxy.table import Entry, Table
 
 SAFE_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
 OVERRIDE: Final = b"ficus-route"  # of staff: service or monolith
@@ -131,14 +131,12 @@ class Decision:
 def decide(request: Request, table: Table, now: float, rng: Random, identify: Identify) -> Decision:
     """``now`` is Unix time; ``identify`` verifies credentials and is not asked where none count."""
     path, host = request.path, request.host
-    if is_plain(path) is None:
-        plain = readable(path, host)
-        if isinstance(plain, Refusal):
-            return _refused(Reason.INTERNAL_PATH if plain is CLOSED else Reason.BAD_PATH, plain)
-        host, path = plain
-    entry = table.find(host, path)
+    entry = table.recall(host, path)
     if entry is None:
-        return _refused(Reason.NO_ROUTE, NOT_FOUND)
+        searched = _search(table, host, path)
+        if isinstance(searched, Decision):
+            return searched
+        entry, path = searched
     route = entry.routes.get(request.method, entry.other)
     if route is None:
         return _refused(entry.reason, entry.refusal)
@@ -159,6 +157,21 @@ def decide(request: Request, table: Table, now: float, rng: Random, identify: Id
             route.reason, route.side, route.upstream, route, None, identity, None, mirror
         )
     return _for_capability(request, route, capability, identity, rng)
+
+
+def _search(table: Table, host: bytes, path: bytes) -> tuple[Entry, bytes] | Decision:
+    """The routes of a path that was not asked for lately, and the path in its one spelling."""
+    if is_plain(path) is not None:
+        entry = table.find(host, path)
+        if entry is not None:
+            table.learn(host, path, entry)
+    else:
+        plain = readable(path, host)
+        if isinstance(plain, Refusal):
+            return _refused(Reason.INTERNAL_PATH if plain is CLOSED else Reason.BAD_PATH, plain)
+        host, path = plain
+        entry = table.find(host, path)
+    return _refused(Reason.NO_ROUTE, NOT_FOUND) if entry is None else (entry, path)
 
 
 def readable(path: bytes, host: bytes) -> tuple[bytes, bytes] | Refusal:

@@ -16,8 +16,9 @@ from strangler_proxy.exchange.exchange import Exchange
 from strangler_proxy.exchange.request_body import on_body, on_broken_body
 from strangler_proxy.wire.chunked import BadChunk, Decoder
 from strangler_proxy.wire.forwarding import Peer
+from strangler_proxy.wire.framing import BadHead
 from strangler_proxy.wire.heads import RequestHead
-from strangler_proxy.wire.http1 import END, BadHead, RequestReader
+from strangler_proxy.wire.http1 import END, RequestReader
 from strangler_proxy.wire.reads import Reads
 
 if TYPE_CHECKING:
@@ -114,17 +115,22 @@ class ClientConnection:
             self.unread = b""
         elif data[0] == 13 and data.startswith(b"\r\n"):
             data = data[2:]  # RFC 9112 section 2.2: one empty line before a request is ignored
-        end = data.find(END)
-        if end < 0 or end > self._limits.head_bytes:
-            self._read_partial(data)
-            return
-        end += 4
-        raw, rest = (data, b"") if end == len(data) else (data[:end], data[end:])
-        try:
-            head = self._reader.read(raw)
-        except BadHead as error:
-            self.refuse(error.refusal)
-            return
+        rest = b""
+        head = None
+        if data[-4:] == END and len(data) - 4 <= self._limits.head_bytes:
+            head = self._reader.known(data)
+        if head is None:
+            end = data.find(END)
+            if end < 0 or end > self._limits.head_bytes:
+                self._read_partial(data)
+                return
+            end += 4
+            raw, rest = (data, b"") if end == len(data) else (data[:end], data[end:])
+            try:
+                head = self._reader.read(raw)
+            except BadHead as error:
+                self.refuse(error.refusal)
+                return
         peer = self.peer
         head.address = peer.address
         head.secure = peer.secure

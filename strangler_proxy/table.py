@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from strangler_proxy.auth.remembered import Remembered
 from strangler_proxy.compiled import CompiledCapability, CompiledRoute
 from strangler_proxy.config import Capability, Document
 from strangler_proxy.decision import CLOSED, Reason
@@ -20,6 +22,8 @@ from strangler_proxy.document.text import Lines
 from strangler_proxy.errors import Refusal, TableRefused
 from strangler_proxy.paths import spellings_of_internal
 
+_PATHS = 4096  # remembered, for each host
+_PATH: Final = 256  # bytes of a path that is remembered
 _SPARE = 8  # segments below the deepest prefix that are looked up one by one
 
 
@@ -53,13 +57,15 @@ class Entry:
 class Group:
     """The routes of one host, suffix, or of any host."""
 
-    __slots__ = ("depth", "exact", "prefixes")
+    __slots__ = ("depth", "exact", "prefixes", "seen")
 
     def __init__(self) -> None:
         # Nothing below is ever routed: no prefix of a route begins so.
         self.prefixes = {spelling: Entry() for spelling in spellings_of_internal()}
         self.exact: dict[bytes, Entry] = {}
         self.depth = _SPARE
+        # By plain paths, of requests for which this group comes first: the same come again.
+        self.seen = Remembered[bytes, Entry](_PATHS)
 
     def add(self, route: CompiledRoute) -> None:
         entries = self.exact if route.settings.exact else self.prefixes
@@ -104,6 +110,16 @@ class Table:
             if entry is not None:
                 return entry
         return None
+
+    def recall(self, host: bytes, path: bytes) -> Entry | None:
+        """The entry of a path that ``learn`` was told; None says nothing."""
+        groups = self.groups(host) if self._hosts or self._suffixes else self._any
+        return groups[0].seen.get(path)
+
+    def learn(self, host: bytes, path: bytes, entry: Entry) -> None:
+        """What ``find`` has found for a plain path."""
+        if len(path) <= _PATH:
+            self.groups(host)[0].seen.keep(path, entry)
 
     def groups(self, host: bytes) -> Groups:
         """Where to search for a host, the most specific first."""

@@ -94,9 +94,11 @@ class Exchange:
             self.bytes_in = len(body)
         self.ended = ended
         proxy, headers = self.proxy, self.head.headers
-        self.trace = trace = continue_trace(
-            headers.get(b"traceparent"), headers.get(b"tracestate"), proxy.rng
-        )
+        parent = headers.get(b"traceparent")
+        if parent is None:
+            self.trace = trace = proxy.beginnings.trace()
+        else:
+            self.trace = trace = continue_trace(parent, headers.get(b"tracestate"), proxy.rng)
         self.request_id = request_id(headers.get(b"x-request-id"), trace)
         self.decide()
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from modules.platform.resilience import BreakerState, CircuitOpen
+from modules.platform.resilience import BreakerState, CircuitBreaker, CircuitOpen
 from strangler_proxy.balance import Balancer, Member
 from strangler_proxy.config import Breaker, Health, Instance, Outliers, Upstream
 
@@ -563,6 +563,49 @@ def test_only_who_is_well_and_not_tried_is_picked(weights: list[int], data: st.D
     picked = {bench.pick(*avoid) for _ in range(100)}
 
     assert picked <= (allowed or {None})
+
+
+# What happens to a member: time passes, a call begins, or one of those under way ends.
+STEPS = st.lists(
+    st.one_of(
+        st.floats(0, 4),
+        st.just("begin"),
+        st.tuples(st.integers(0, 5), st.sampled_from([False, False, False, True, None])),
+    ),
+    max_size=80,
+)
+
+
+@given(STEPS, st.booleans())
+def test_the_breaker_stands_as_if_it_were_told_of_each_call(steps: list[Any], adopts: bool) -> None:
+    """Calls that went well are told together: beside one of the plain kind that hears of each."""
+    rules = Breaker(window_seconds=5, minimum=4, ratio=0.5, rest_seconds=3, probes=2)
+    bench = Bench([1], breaker=rules)
+    member = bench.member(0)
+    assert member.breaker is not None
+    plain = CircuitBreaker("plain", member.breaker.policy, clock=lambda: bench.now)
+    under_way: list[tuple[int, int]] = []
+    for number, step in enumerate(steps):
+        if isinstance(step, float):
+            bench.now += step
+        elif step == "begin":
+            assert (bench.pick() is None) is not plain.admits
+            if plain.admits:
+                under_way.append((bench.balancer.started(member), plain.enter()))
+        elif under_way:
+            place, failed = step
+            ticket, other = under_way.pop(place % len(under_way))
+            bench.balancer.finished(member, ticket, bench.now, failed=failed)
+            if failed is None:
+                plain.forget(other)
+            else:
+                plain.leave(other, failed=failed)
+        if adopts and number == 40:
+            changed = Breaker(window_seconds=2, minimum=3, ratio=0.4, rest_seconds=3, probes=2)
+            bench.balancer.configure(Upstream(breaker=changed, outliers=None), bench.now)
+            plain.adopt(member.breaker.policy)
+        assert member.breaker.state is plain.state
+        assert member.breaker.retry_after == plain.retry_after
 
 
 class BalancerMachine(RuleBasedStateMachine):

@@ -546,3 +546,35 @@ def check_capability(decision: Decision, settings: dict[str, Any], request: Plai
     )
     assert decision.epoch == settings["epoch"]
     assert decision.mirror is None or decision.mirror.upstream != decision.upstream
+
+
+@pytest.mark.parametrize("hosts", [(), ("a.example",), ("*.example",)])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/x", "/api%2fv1", "/api/../x", "/rpc/x", "/none", "//api"]
+)
+def test_a_path_that_was_asked_for_before_is_decided_alike(
+    path: str, hosts: tuple[str, ...]
+) -> None:
+    """It is remembered for its host alone, and for all methods."""
+    route = {"name": "one", "prefix": "/api", "upstream": "shop", "authentication": "none"}
+    values = {
+        "version": 1,
+        "listen": [{"address": "127.0.0.1:8000"}],
+        "upstreams": {"shop": {"instances": [{"address": "127.0.0.1:9000"}]}},
+        "routes": [
+            {**route, "methods": ["GET"]},
+            {**route, "name": "other", "prefix": "/api/v1", "hosts": list(hosts) or ["b.example"]},
+        ],
+    }
+    asking = [(m, h) for m in ("GET", "POST") for h in ("a.example", "b.example", "c.test")]
+
+    def outcome(table: Table, method: str, host: str) -> tuple[Reason, str]:
+        target = path.encode()
+        request = PlainRequest(method.encode(), target, target, host.encode())
+        decision = decide(request, table, 0.0, random.Random(1), lambda request, now: None)
+        return decision.reason, decision.route.name if decision.route is not None else ""
+
+    fresh = [outcome(table_of(values), *one) for one in asking]
+    table = table_of(values)
+    assert [outcome(table, *one) for one in asking] == fresh
+    assert [outcome(table, *one) for one in asking] == fresh
