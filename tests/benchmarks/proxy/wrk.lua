@@ -1,5 +1,6 @@
 -- Sends prepared requests in turn and reports as one line of JSON.
 -- Arguments: method, path, bytes of body, file with one "Authorization<TAB>X-User" a line or "-".
+-- An "@" in the path is another number in each request.
 
 init = function(arguments)
   local method, path, size, people = arguments[1], arguments[2], arguments[3], arguments[4]
@@ -23,6 +24,17 @@ init = function(arguments)
   request = function()
     place = place % #prepared + 1
     return prepared[place]
+  end
+  if path:find("@") then
+    local number, before, behind = 0, {}, {}
+    for at, one in ipairs(prepared) do
+      before[at], behind[at] = one:match("^(.-)@(.*)$")
+    end
+    request = function()
+      place = place % #prepared + 1
+      number = number + 1
+      return before[place] .. number .. behind[place]
+    end
   end
 end
 

@@ -31,7 +31,9 @@ class Kind:
 SMALL_ANSWER = Kind("small", "GET", "/api/small", 0, SMALL)
 LARGE_ANSWER = Kind("large", "GET", "/api/large", 0, LARGE)
 UPLOAD = Kind("upload", "POST", "/api/upload", LARGE, len('{"taken":true}'))
-KINDS = (SMALL_ANSWER, LARGE_ANSWER, UPLOAD)
+# No request is like another: what a proxy remembers of whole heads is of no use to it.
+UNLIKE = Kind("unlike", "GET", "/api/small?number=@", 0, SMALL)
+KINDS = (SMALL_ANSWER, UNLIKE, LARGE_ANSWER, UPLOAD)
 
 
 @dataclass(frozen=True, slots=True)
