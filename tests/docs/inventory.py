@@ -25,7 +25,7 @@ MAKERS = frozenset({"Refusal", "BadHead", "Problem", "_refusal"})  # called with
 # Calls of these whose status or code is not written there: it comes from a table or a parameter.
 PASSED_ON = frozenset(
     {
-        "wire/http1.py:BadHead.__init__",  # of _bad and its other callers, which write it
+        "wire/framing.py:BadHead.__init__",  # of _bad and its other callers, which write it
         "auth/identity.py:_refusal",
         "exchange/second_thoughts.py:refusal_of",  # of the UpstreamFailed
         "control/problems.py:on_http_error",  # of starlette's routing
