@@ -108,15 +108,24 @@ CREATE OR REPLACE FUNCTION {room}.undo(changes json, known json) RETURNS void LA
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = replica
 SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres'
 AS $$
+#variable_conflict use_column
+DECLARE
+    name text; at bigint;
 BEGIN
     IF NOT EXISTS (SELECT FROM {room}.dry WHERE xid = pg_current_xact_id()) THEN
         RAISE EXCEPTION 'nothing is undone but in a dry transaction' USING ERRCODE = '42501';
     END IF;
+    IF (SELECT owner FROM {room}.ownership) = {me} THEN
+        RAISE EXCEPTION 'nothing is undone where the module is' USING ERRCODE = '42501';
+    END IF;
+    -- Sequences follow at the next fence only. This is never rolled back: so it only goes forward.
+    FOR name, at IN SELECT key, value::bigint FROM json_each_text(known) LOOP
+        EXECUTE format('SELECT setval(%L, greatest(%s, last_value)) FROM %I.%I',
+                       format('%I.%I', {schema}, name), at, {schema}, name);
+    END LOOP;
     PERFORM set_config('ficus.applier', {schema}, true);
     {pieces}
     PERFORM set_config('ficus.applier', '', true);
-    -- They follow at the next fence only. This is never rolled back, and sets nothing that holds.
-    PERFORM {room}.set_sequences(known);
 END $$;
 REVOKE ALL ON FUNCTION {room}.undo(json, json) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {room}.undo(json, json) TO {owner};
@@ -295,7 +304,11 @@ def _of_all(
 ) -> sql.Composed:
     pieces = sql.SQL(between).join(_of(piece, side, table) for table in tables)
     return sql.SQL(text).format(
-        room=sql.Identifier(side.room), schema=sql.Literal(side.schema), pieces=pieces, **more
+        room=sql.Identifier(side.room),
+        schema=sql.Literal(side.schema),
+        me=sql.Literal(side.name),
+        pieces=pieces,
+        **more,
     )
 
 

@@ -35,7 +35,7 @@ FIRST = "(first time)"  # behind a command's name
 Places = dict[tuple[int, str], Row]  # by table and key
 
 
-class Recorder:
+class Recordings:
     """What the monolith's database has recorded, while ``source`` is a session there."""
 
     def __init__(self, source: Connection, move: Move) -> None:

@@ -32,7 +32,7 @@ from modules.extraction.shadowing.answers import compare_answers
 from modules.extraction.shadowing.comparing import Found, NotComparable
 from modules.extraction.shadowing.keeping import ALIAS, Compared, keep
 from modules.extraction.shadowing.models import Asked, Kind, Shadow
-from modules.extraction.shadowing.repeating import FIRST, Recorder, compare_first_times
+from modules.extraction.shadowing.repeating import FIRST, Recordings, compare_first_times
 from modules.extraction.structure import manage_path
 from modules.platform.hosting.dry import Answered, First
 
@@ -174,17 +174,19 @@ def replay(shadow: Shadow, sides: Sides) -> int:
     with connect(move.source, purpose="shadow") as source:
         if not _is_alone(source, shadow.module):
             return 0
-        rows = list(waiting[:BATCH])
-        is_carried, recorder = carried(move), Recorder(source, move)
-        found = [
-            one for asked in rows for one in _compared(shadow, asked, sides, recorder, is_carried)
-        ]
+        is_carried, recordings = carried(move), Recordings(source, move)
+        found, done = list[Compared](), list[int]()
+        for asked in waiting[:BATCH]:
+            if holder(shadow.module) is not None:
+                break
+            found += _compared(shadow, asked, sides, recordings, is_carried)
+            done.append(asked.pk)
         with transaction.atomic(using=ALIAS):
             allowed = frozenset(shadow.shown)
             keep(shadow.module, found, allowed=allowed, owner=shadow.owner)
-            Asked.objects.filter(pk__in=[asked.pk for asked in rows]).delete()
-        recorder.forget()
-    return len(rows)
+            Asked.objects.filter(pk__in=done).delete()
+        recordings.forget()
+    return len(done)
 
 
 def _is_alone(source: Connection, module: str) -> bool:
@@ -205,7 +207,7 @@ def carried(move: Move, within: timedelta = CARRIED_WITHIN) -> bool:
 
 
 def _compared(
-    shadow: Shadow, command: Asked, sides: Sides, recorder: Recorder, is_carried: bool
+    shadow: Shadow, command: Asked, sides: Sides, recordings: Recordings, is_carried: bool
 ) -> Iterator[Compared]:
     name = f"{command.module}.{command.operation}"
     one = Compared(kind=Kind.COMMAND, route=name, at=command.at, asked=name)
@@ -221,7 +223,7 @@ def _compared(
         yield _judged(replace(one, kind=Kind.TWICE), compare_answers, monolith, again)
     if command.first is not None:
         one = replace(one, route=f"{name} {FIRST}", asked=f"{name} {FIRST}")
-        yield from _first_time(one, command, command.first, sides.service, recorder, is_twice)
+        yield from _first_time(one, command, command.first, sides.service, recordings, is_twice)
 
 
 def _first_time(
@@ -229,12 +231,12 @@ def _first_time(
     command: Asked,
     first: str,
     service: Replayer,
-    recorder: Recorder,
+    recordings: Recordings,
     is_twice: bool,
 ) -> Iterator[Compared]:
     """The monolith has done it: its second run is one of the service, with the same code."""
     try:
-        asked, monolith = recorder.of(first)
+        asked, monolith = recordings.of(first)
     except NotComparable as error:
         yield replace(one, why_not=str(error))
         return

@@ -17,7 +17,7 @@ from modules.extraction.moves import move_of
 from modules.extraction.protocol.sides import connect
 from modules.extraction.shadowing.comparing import NotComparable
 from modules.extraction.shadowing.models import Asked, Difference
-from modules.extraction.shadowing.repeating import Recorder, compare_first_times
+from modules.extraction.shadowing.repeating import Recordings, compare_first_times
 from modules.extraction.shadowing.replaying import Sides, _is_alone
 from modules.extraction.shadowing.working import Round, round_of
 from modules.payment.contract import (
@@ -113,10 +113,10 @@ def first_times(sides: Sides) -> list[tuple[str, Answered, Answered]]:
     move, found = move_of("payment"), []
     told("verify", "payment", "--quick")  # it carries
     with connect(move.source, purpose="test") as source:
-        recorder = Recorder(source, move)
+        recordings = Recordings(source, move)
         for row in Asked.objects.order_by("id"):
             assert row.first is not None
-            asked, ours = recorder.of(row.first)
+            asked, ours = recordings.of(row.first)
             answered = sides.service.ask(row.operation, row.arguments, asked)
             found.append((row.operation, ours, answered))
     return found
@@ -214,10 +214,10 @@ def _are_compared_only_while_all_since_is_known() -> None:
         ("TRUNCATE payment_move.recorded", ""),  # and the mark comes again, for what comes next
     ):
         with connect(move_of("payment").source, purpose="test") as source:
-            Recorder(source, move_of("payment")).of(text)
+            Recordings(source, move_of("payment")).of(text)
             source.execute(between)
             with pytest.raises(NotComparable, match="not all since then"):
-                Recorder(source, move_of("payment")).of(text)
+                Recordings(source, move_of("payment")).of(text)
             source.execute(afterwards)
     Asked.objects.all().delete()
 
@@ -268,6 +268,10 @@ def test_only_who_asks_is_recorded_and_what_is_off_is_gone(shadowed: None) -> No
     _have_no_first_time_in_a_transaction()
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="dry transaction"):
         service_rows("SELECT payment_move.undo('[]', '{}')")
+    service_rows("UPDATE payment_move.ownership SET owner = 'service'")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="where the module is"):
+        service_rows("SELECT payment_move.begin_dry(); SELECT payment_move.undo('[]', '{}')")
+    service_rows("UPDATE payment_move.ownership SET owner = 'monolith'")
     done("shadow", "--percent", "0")
     gone = "SELECT tgname FROM pg_trigger WHERE tgname = 'ficus_record'"
     assert monolith_rows(gone) == service_rows(gone) == []
