@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from modules.extraction.shadowing import mirrors
+from tests.extraction.commands import done
 from tests.extraction.shadowing.sides import Both, begun, both_sides
 from tests.standin import SECRET, StandIn
 
@@ -47,3 +48,14 @@ def standin(standin_process: StandIn, settings: Any) -> StandIn:
     settings.STANDIN_URL = standin_process.url
     settings.STANDIN_WEBHOOK_SECRET = SECRET
     return standin_process
+
+
+@pytest.fixture
+def shadowed(place: None, standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Payment in phase shadow, with all of its commands repeated."""
+    monkeypatch.setenv("STANDIN_URL", standin.url)
+    monkeypatch.setenv("STANDIN_WEBHOOK_SECRET", SECRET)
+    monkeypatch.setenv("PAYMENT_PROVIDER", "standin")
+    done("create")
+    done("backfill")
+    done("shadow", "--percent", "0", "--commands", "100", "--learn", "0")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,21 +10,19 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from modules.extraction.routing.watching import Authorities
 from modules.extraction.shadowing.answers import compare_answers
-from modules.extraction.shadowing.listening import SAMPLED, WAITING, Notebook, listen
+from modules.extraction.shadowing.listening import SAMPLED, WAITING, Notebook
 from modules.extraction.shadowing.models import Asked
 from modules.extraction.shadowing.replaying import Sides
 from modules.extraction.shadowing.working import Round, round_of
-from modules.payment.contract import AuthorizePayment, CapturePayment, Payment
+from modules.payment.contract import CapturePayment, Payment
 from modules.payment.service import PaymentService
 from modules.platform.binding import use
-from modules.platform.contracts import Money
 from modules.platform.contracts.codec import encode
 from modules.platform.hosting.dry import ASKS, Answered
-from tests.extraction.commands import done, monolith_rows, service_rows, told
+from tests.extraction.commands import monolith_rows, service_rows, told
+from tests.extraction.shadowing.commanding import authorization, listening
 from tests.extraction.shadowing.sides import spoil
-from tests.standin import SECRET, StandIn
 
 pytestmark = [
     pytest.mark.processes,
@@ -36,36 +32,6 @@ pytestmark = [
 
 
 ROWS = "SELECT id, state, version, updated_at FROM payment_payment ORDER BY id"
-
-
-class Told(Authorities):
-    """All commands are written down, and nobody looks at a table."""
-
-    def _ensure(self) -> None:
-        self._sampled = {"payment": 100}
-
-
-@contextmanager
-def listening() -> Iterator[Notebook]:
-    """Listens to payment's commands; what it has taken is written when it is closed."""
-    book = Notebook()
-    end = listen(book, Told())
-    try:
-        yield book
-    finally:
-        end()
-        book.close()
-
-
-def authorization(order_id: UUID) -> AuthorizePayment:
-    return AuthorizePayment(
-        order_id=order_id,
-        amount=Money(amount=10_000, currency="EUR"),
-        method="card_ok",
-        owner="customer:1",
-        email="ada@example.com",
-        idempotency_key="saga:authorize",
-    )
 
 
 def retried(order_id: UUID, book: Notebook) -> None:
@@ -86,18 +52,12 @@ def found(sides: Sides) -> dict[str, str]:
 
 
 def test_commands_are_asked_again_of_both_sides(
-    place: None, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+    shadowed: None,
 ) -> None:
     """The same, until a row of the service is another; and nothing of it is written anywhere.
 
     Both ways: as they are asked again now, and as they were answered when they were written down.
     """
-    monkeypatch.setenv("STANDIN_URL", standin.url)
-    monkeypatch.setenv("STANDIN_WEBHOOK_SECRET", SECRET)
-    monkeypatch.setenv("PAYMENT_PROVIDER", "standin")
-    done("create")
-    done("backfill")
-    done("shadow", "--percent", "0", "--commands", "100", "--learn", "0")
     order_id, sides = uuid4(), Sides("payment")
     try:
         sides.begin()  # meanwhile there is enough to do

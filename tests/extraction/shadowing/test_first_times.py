@@ -21,7 +21,6 @@ from modules.extraction.shadowing.repeating import Recordings, compare_first_tim
 from modules.extraction.shadowing.replaying import Sides, _is_alone
 from modules.extraction.shadowing.working import Round, round_of
 from modules.payment.contract import (
-    AuthorizePayment,
     CancelPayment,
     CapturePayment,
     Declined,
@@ -35,8 +34,7 @@ from modules.platform.contracts import Money, deadline_in
 from modules.platform.databases import atomic
 from modules.platform.hosting.dry import Answered
 from tests.extraction.commands import done, leftovers, monolith_rows, service_rows, told
-from tests.extraction.shadowing.test_commands import listening
-from tests.standin import SECRET, StandIn
+from tests.extraction.shadowing.commanding import authorization, listening
 
 pytestmark = [
     pytest.mark.processes,
@@ -49,17 +47,6 @@ RECORDED = "SELECT count(*) FROM payment_move.recorded WHERE tab > 0"
 
 
 @pytest.fixture
-def shadowed(place: None, standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Payment in phase shadow, with all of its commands repeated."""
-    monkeypatch.setenv("STANDIN_URL", standin.url)
-    monkeypatch.setenv("STANDIN_WEBHOOK_SECRET", SECRET)
-    monkeypatch.setenv("PAYMENT_PROVIDER", "standin")
-    done("create")
-    done("backfill")
-    done("shadow", "--percent", "0", "--commands", "100", "--learn", "0")
-
-
-@pytest.fixture
 def sides(shadowed: None) -> Iterator[Sides]:
     """Both hosts, to be asked."""
     both = Sides("payment")
@@ -68,17 +55,6 @@ def sides(shadowed: None) -> Iterator[Sides]:
         yield both
     finally:
         both.close()
-
-
-def authorization(order_id: UUID, method: str = "card_ok") -> AuthorizePayment:
-    return AuthorizePayment(
-        order_id=order_id,
-        amount=Money(amount=10_000, currency="EUR"),
-        method=method,
-        owner="customer:1",
-        email="ada@example.com",
-        idempotency_key="saga:authorize",
-    )
 
 
 def sold(order_id: UUID) -> None:
