@@ -9,7 +9,7 @@ how far they are from the moment when it began.
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -23,12 +23,13 @@ from modules.extraction.protocol.sides import Connection, Move
 from modules.extraction.shadowing.answers import differences, different_codes
 from modules.extraction.shadowing.comparing import MOST, Found, NotComparable, moment_of
 from modules.extraction.shadowing.firsts import FirstTime
+from modules.extraction.shadowing.retaining import ASKED_FOR
 from modules.platform.hosting.dry import Answered, First, Row, Written
 from modules.platform.outside import Exchange
 
 MOST_SINCE = 5_000  # rows made or gone since a command began; more are not put back
 AHEAD = 1_000  # numbers that may be drawn at the monolith while the service repeats a command
-KEPT = timedelta(minutes=2)  # a recording that nobody has replayed
+KEPT = 2 * ASKED_FOR  # recorded rows: longer than any command waits that is compared with them
 SLACK = 0.1  # seconds by which times may differ, besides what both took
 DRAWN = "(drawn by the database)"
 FIRST = "(first time)"  # behind a command's name
@@ -47,6 +48,8 @@ class Recordings:
         and psycopg's errors.
         """
         first = _read(text)
+        if datetime.now(UTC) - first.began > ASKED_FOR:
+            raise NotComparable("too long ago")
         if not recording.covers(self._source, self._side, first.since):
             self._arm()
             raise NotComparable("not all since then was recorded")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,10 +15,11 @@ from psycopg.conninfo import make_conninfo
 
 from modules.extraction import targets
 from modules.extraction.moves import move_of
+from modules.extraction.protocol.recording import forget, recording
 from modules.extraction.protocol.sides import connect
 from modules.extraction.shadowing.comparing import NotComparable
 from modules.extraction.shadowing.models import Asked, Difference
-from modules.extraction.shadowing.repeating import Recordings, compare_first_times
+from modules.extraction.shadowing.repeating import KEPT, Recordings, compare_first_times
 from modules.extraction.shadowing.replaying import Sides, _is_alone
 from modules.extraction.shadowing.working import Round, round_of
 from modules.payment.contract import (
@@ -184,6 +186,15 @@ def _are_compared_only_while_all_since_is_known() -> None:
     with listening():
         use(Payment).authorize(authorization(uuid4()))
     [text] = Asked.objects.values_list("first", flat=True)
+    source = move_of("payment").source
+    old = json.dumps(json.loads(text) | {"began": "2026-01-01T00:00:00Z"})
+    with connect(source, purpose="test") as session:
+        with pytest.raises(NotComparable, match="too long ago"):
+            Recordings(session, move_of("payment")).of(old)
+        # What waits for its turn so long still has its rows.
+        session.execute("UPDATE payment_move.recorded SET at = at - interval '59 minutes'")
+        forget(session, source, [], KEPT)
+        assert recording(session, source, UUID(json.loads(text)["command"]))
     moved = "UPDATE payment_move.ownership SET epoch = epoch {} 1"
     for between, afterwards in (
         (moved.format("+"), moved.format("-")),
