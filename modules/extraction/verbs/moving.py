@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from argparse import ArgumentParser
 from pathlib import Path
-from types import FrameType
 
 from rich.console import RenderableType
 
@@ -24,7 +21,7 @@ from modules.extraction.swapping import cutover, rollback
 from modules.extraction.verbs.raising import plan_of, raising_arguments
 from modules.extraction.verbs.verb import Call, Verb
 from modules.extraction.verifying import Verified, verify
-from modules.platform.console import CommandFailed, Exit
+from modules.platform.console import CommandFailed, Exit, stop_by_signal
 
 
 def _create_arguments(parser: ArgumentParser) -> None:
@@ -73,7 +70,7 @@ def _verify(call: Call) -> Verified:
 
 
 def _watch(call: Call) -> Watched:
-    return watch(call.ask, _until_stopped(), tell=call.shown.standing)
+    return watch(call.ask, stop_by_signal(), tell=call.shown.standing)
 
 
 def _address(file: str) -> str:
@@ -85,17 +82,6 @@ def _address(file: str) -> str:
     except OSError as error:
         raise CommandFailed(str(error), exit_code=Exit.USAGE) from error
     return text.strip().partition("\n")[0]
-
-
-def _until_stopped() -> threading.Event:
-    stop = threading.Event()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    return stop
 
 
 VERBS = (

@@ -2,5 +2,6 @@
 
 from modules.platform.console.command import CommandFailed, ConsoleCommand, Exit
 from modules.platform.console.progress import Progress
+from modules.platform.console.stopping import Stop, stop_by_signal
 
-__all__ = ["CommandFailed", "ConsoleCommand", "Exit", "Progress"]
+__all__ = ["CommandFailed", "ConsoleCommand", "Exit", "Progress", "Stop", "stop_by_signal"]

@@ -6,9 +6,7 @@ up from 0 in each. SIGTERM ends it; it then prints the number of the next event.
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import time
 from uuid import UUID
 
@@ -21,12 +19,12 @@ HOSTS = {"shop": "orders", "payment": "payment"}  # host: the module of it that 
 def main(host: str, first: int, rate: float) -> int:
     from modules.orders.contract import OrderNeedsReview
     from modules.payment.contract import PaymentVoided
+    from modules.platform.console import stop_by_signal
     from modules.platform.contracts import Event
     from modules.platform.databases import atomic
     from modules.platform.messaging import publish
 
-    module, stop = HOSTS[host], threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    module, stop = HOSTS[host], stop_by_signal()
 
     def event(order: UUID, value: int) -> Event:
         if module == "orders":

@@ -12,9 +12,7 @@ DATABASE_URL and REDIS_URL say where. Notification writes each event that it hea
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 import time
 from random import Random
 from typing import Any
@@ -25,6 +23,7 @@ from celery import Celery
 from django.conf import settings
 
 from modules.inventory.contract.events import StockRanLow
+from modules.platform.console import stop_by_signal
 from modules.platform.databases.aliases import database_settings
 from modules.platform.messaging.carrier import celery_settings
 from tests.platform.example import EXAMPLE
@@ -123,9 +122,7 @@ def attend(silent: float) -> None:
     from modules.platform.placement.attending import Attendance
     from modules.platform.placement.following import Follower
 
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    Follower(lambda: (), attendance=Attendance(silent=silent)).run(stop)
+    Follower(lambda: (), attendance=Attendance(silent=silent)).run(stop_by_signal())
 
 
 def ask_for_workers() -> None:

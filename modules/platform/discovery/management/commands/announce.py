@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 from uuid import uuid4
 
@@ -17,7 +14,7 @@ import msgspec
 from django.conf import settings
 from django.core.management.base import CommandParser
 
-from modules.platform.console import CommandFailed, ConsoleCommand, Exit
+from modules.platform.console import CommandFailed, ConsoleCommand, Exit, stop_by_signal
 from modules.platform.discovery.announcer import Announced, Announcer
 from modules.platform.discovery.client import RegistryClient
 from modules.platform.discovery.compatibility import BadSchema, fingerprint_of, schema_of
@@ -59,7 +56,7 @@ class Command(ConsoleCommand):
             raise CommandFailed("say --registry, or set REGISTRY_URL", exit_code=Exit.USAGE)
         announced = announced_by(given, Path(settings.BASE_DIR))
         has_grpc = _listening(given["ask_grpc"])
-        stop, received = _stopping()
+        stop = stop_by_signal()
         sys.stderr.write(f"announce: {announced.id} at {announced.said.url}, to {registry}\n")
         with RegistryClient(registry) as client:
             probe = ReadinessProbe(given["ask"] or announced.said.url)
@@ -68,7 +65,7 @@ class Command(ConsoleCommand):
             id=announced.id,
             module=announced.said.module,
             url=announced.said.url,
-            stopped_by=" ".join(received),
+            stopped_by=stop.by,
         )
 
     def render(self, report: AnnounceReport) -> str:
@@ -109,15 +106,3 @@ def _listening(address: str) -> Callable[[], bool]:
         return ListeningProbe(address)
     except ValueError as error:
         raise CommandFailed(f"--ask-grpc: {error}", exit_code=Exit.USAGE) from error
-
-
-def _stopping() -> tuple[threading.Event, list[str]]:
-    stop, received = threading.Event(), list[str]()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        received.append(signal.Signals(number).name)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    return stop, received

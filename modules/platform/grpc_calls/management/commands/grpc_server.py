@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.management.base import CommandParser
 
-from modules.platform.console import CommandFailed, ConsoleCommand, Exit
+from modules.platform.console import CommandFailed, ConsoleCommand, Exit, stop_by_signal
 from modules.platform.proto import ProtoError
 
 if TYPE_CHECKING:
@@ -55,7 +52,7 @@ class Command(ConsoleCommand):
         name = f"[{host}]" if ":" in host and not host.startswith("[") else host
         try:
             server = GrpcServer(settings.FICUS_MODULES, threads=threads)
-            stop, received = _stopping()
+            stop = stop_by_signal()
             served = server.start(f"{name}:{port}", credentials=credentials)
         except (ProtoError, PortTaken) as error:
             raise CommandFailed(str(error)) from error
@@ -64,9 +61,7 @@ class Command(ConsoleCommand):
         sys.stderr.flush()
         stop.wait()
         server.stop(grace)
-        return GrpcServerReport(
-            address=address, services=served.services, stopped_by=" ".join(received)
-        )
+        return GrpcServerReport(address=address, services=served.services, stopped_by=stop.by)
 
     def render(self, report: GrpcServerReport) -> str:
         return f"grpc_server: {report.address} stopped by {report.stopped_by}"
@@ -91,16 +86,3 @@ def _credentials(certificate: str, key: str) -> grpc.ServerCredentials | None:
             f"certificate {certificate or 'none'} and key {key or 'none'} cannot be used: {error}"
         ) from error
     return grpc.ssl_server_credentials([(private, chain)])
-
-
-def _stopping() -> tuple[threading.Event, list[str]]:
-    """Set by SIGTERM or SIGINT; and their names, as they come."""
-    stop, received = threading.Event(), list[str]()
-
-    def heard(number: int, frame: FrameType | None) -> None:
-        received.append(signal.Signals(number).name)
-        stop.set()
-
-    for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, heard)
-    return stop, received

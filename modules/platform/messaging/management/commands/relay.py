@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any
 
 from django.core.management.base import CommandParser
 
-from modules.platform.console import ConsoleCommand
+from modules.platform.console import ConsoleCommand, stop_by_signal
 from modules.platform.messaging.authority import hosted_modules
 from modules.platform.messaging.carrier import carrier
 from modules.platform.messaging.relay_process import RelayProcess
@@ -33,20 +30,12 @@ class Command(ConsoleCommand):
         parser.add_argument("--module", action="append", help="Only this module; may be repeated.")
 
     def run(self, *, module: list[str] | None, **options: Any) -> RelayReport:
-        stop = threading.Event()
-        received: list[str] = []
-
-        def end(number: int, frame: FrameType | None) -> None:
-            received.append(signal.Signals(number).name)
-            stop.set()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, end)
+        stop = stop_by_signal()
         chosen = tuple(module or ())
         modules = (lambda: chosen) if chosen else hosted_modules
         sys.stderr.write(f"relay: serving {', '.join(modules())}\n")
         RelayProcess(carrier(), Listener(wake_url()), modules).run(stop)
-        return RelayReport(modules=modules(), stopped_by=" ".join(received))
+        return RelayReport(modules=modules(), stopped_by=stop.by)
 
     def render(self, report: RelayReport) -> str:
         return f"relay: stopped by {report.stopped_by}"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from argparse import SUPPRESS
-from types import FrameType
 from typing import Any
 
 from django.core.management.base import CommandParser
 from rich.console import RenderableType
 
-from modules.platform.console import CommandFailed, ConsoleCommand, Exit
+from modules.platform.console import CommandFailed, ConsoleCommand, Exit, stop_by_signal
 from modules.platform.placement.attending import Attendance
 from modules.platform.placement.doors import doors
 from modules.platform.placement.errors import (
@@ -77,14 +74,7 @@ class Command(ConsoleCommand):
 
 
 def _follow() -> Followed:
-    stop, received = threading.Event(), list[str]()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        received.append(signal.Signals(number).name)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
+    stop = stop_by_signal()
     urls = tuple(door.url for door in doors())
     if not urls:
         raise CommandFailed(
@@ -92,4 +82,4 @@ def _follow() -> Followed:
         )
     sys.stderr.write(f"placement: {', '.join(urls)} follow\n")
     Follower(doors, attendance=Attendance()).run(stop)
-    return Followed(doors=urls, stopped_by=" ".join(received))
+    return Followed(doors=urls, stopped_by=stop.by)
