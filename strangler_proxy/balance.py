@@ -146,6 +146,10 @@ class Balancer:
         waits = [one.breaker.retry_after for one in self._ready if one.breaker is not None]
         return min(waits, default=0.0)
 
+    def rests(self, now: float) -> bool:
+        """Whether there are members, and no breaker lets a request through to any of them."""
+        return bool(self.members) and self.pick(now) is None
+
     # ------------------------------------------------------------ now and then
 
     def update(self, instances: Iterable[Instance], now: float) -> None:

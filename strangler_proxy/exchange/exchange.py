@@ -145,7 +145,7 @@ class Exchange:
             self.way.plain
             and not self.decision.held
             and b"upgrade" not in self.head.headers
-            and (mirror is None or not self.proxy.mirrors.has_place(mirror))
+            and (mirror is None or not self.proxy.mirrors.has_place(self, mirror))
         ):
             self.ask(self.decision.upstream)
         else:

@@ -76,16 +76,23 @@ class Mirrors:
         self._under_way: Counter[str] = Counter()
         self._confirming: Counter[str] = Counter()
 
-    def has_place(self, mirror: config.Mirror) -> bool:
-        """Whether one more copy may be under way; if not, it is counted as dropped."""
-        if self._under_way[mirror.upstream] < mirror.concurrent:
-            return True
-        self._proxy.metrics.count(Event.MIRRORED, mirror.upstream, "dropped")
+    def has_place(self, exchange: Exchange, mirror: config.Mirror) -> bool:
+        """Whether one more copy may be sent; if not, it is counted as dropped.
+
+        None is made for an upstream whose breakers are open: each would fail at once, and cost as
+        much as one that is sent.
+        """
+        name = mirror.upstream
+        if self._under_way[name] < mirror.concurrent:
+            balancer = exchange.state.upstreams[name].balancer
+            if not balancer.rests(self._proxy.time()):
+                return True
+        self._proxy.metrics.count(Event.MIRRORED, name, "dropped")
         return False
 
     def send(self, exchange: Exchange, mirror: config.Mirror, primary: Answered | None) -> None:
         """Send a copy, if there is a place for it; soon: the client's answer goes first."""
-        if not self.has_place(mirror):
+        if not self.has_place(exchange, mirror):
             return
         self._under_way[mirror.upstream] += 1
         self._proxy.loop.call_soon(self._begin, exchange, mirror, primary)

@@ -338,8 +338,8 @@ LOG_FIELDS = {
 # Of labels whose values are not names of the document, by metric.
 LABELS = {
     "retries_total": "`reason`: the status that was not good enough, or the code of the failure",
-    "mirrored_requests_total": "`result`: `sent`, `failed`, `dropped` (too many under way),"
-    " `too_large`",
+    "mirrored_requests_total": "`result`: `sent`, `failed`, `dropped` (too many under way, or all"
+    " breakers open), `too_large`",
     "mirror_confirmations_total": "`result`: `same`, `different`, `failed`, `dropped`"
     " (nobody was asked: too many under way)",
     "held_commands_total": "`result`: `held`, then `resent`, `expired` or `refused` (no room)",

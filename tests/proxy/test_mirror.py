@@ -20,6 +20,7 @@ from tests.proxy.origin import CLOSE, HANG, Got, Origin, Step, ok, origin
 from tests.proxy.stage import Stage, capability, fenced, instances, nobody, route, stage
 
 TOLERANT: dict[str, Any] = {"breaker": None, "outliers": None}
+WEARY = {"minimum": 2, "rest_seconds": 3.0, "probes": 1}
 ALL = ["GET", "HEAD", "POST", "PUT"]
 JSON = {"Content-Type": "application/json"}
 
@@ -114,6 +115,7 @@ def door(
             "copies": instances(copies, **TOLERANT),
             "silent": instances(silent, **TOLERANT),
             "hung-narrow": instances(hung, **TOLERANT),
+            "weary": instances(hung, breaker=WEARY, outliers=None),
             "dead": instances(dead),
             "gone": instances(dead, **TOLERANT),
         },
@@ -132,6 +134,7 @@ def door(
             mirrored("hung", "silent", concurrent=16, deadline_seconds=0.2),
             mirrored("dead", "dead"),
             mirrored("narrow", "hung-narrow", concurrent=4, deadline_seconds=0.5),
+            mirrored("weary", "weary", deadline_seconds=0.5),
         ],
     }
     with front_door(tmp_path_factory.mktemp("door"), document) as running:
@@ -251,6 +254,29 @@ def test_copies_under_way_are_bounded(door: FrontDoor, hung: Origin) -> None:
     until(lambda: count(door, "hung-narrow", "failed") == 4)
     ask(door.port, "GET", "/narrow/x")
     settled(hung, "narrow", 5)
+
+
+def test_no_copy_is_made_while_a_breaker_is_open(door: FrontDoor, hung: Origin) -> None:
+    """It is dropped, where it could only fail; so are those beside a probe."""
+    for _ in range(2):
+        ask(door.port, "GET", "/weary/x")
+    until(lambda: count(door, "weary", "failed") == 2)
+    for _ in range(5):
+        ask(door.port, "GET", "/weary/x")
+    assert count(door, "weary", "dropped") == 5
+    asked = 5
+
+    def probed() -> bool:
+        nonlocal asked
+        asked += 1
+        ask(door.port, "GET", "/weary/x")
+        return len(of(hung, "weary")) == 3
+
+    until(probed)
+    ask(door.port, "GET", "/weary/x")
+    until(lambda: count(door, "weary", "failed") == 3)
+    assert count(door, "weary", "dropped") == asked
+    settled(hung, "weary", 3)
 
 
 @pytest.mark.parametrize("name", ["hung", "dead"])
