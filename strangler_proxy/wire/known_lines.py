@@ -53,7 +53,8 @@ class StatusLine:
     def __init__(self, line: bytes, status: int) -> None:
         """Raises BadAnswer."""
         self.status = status
-        self.line = line[9:-1]
+        # In two steps: compiled, a slice that would end before it begins raises SystemError.
+        self.line = line[:-1][9:]
         self.minor = MINORS.get(line[:8] + b"\r", -1) if line[-1:] == b"\r" else -1
         if self.minor < 0:
             raise BadAnswer("malformed head: the first line is not HTTP/1.1")

@@ -22,6 +22,13 @@ COMPILE_ALL = (
     "from strangler_proxy.compiling import *; print(compile_modules(MODULES, optimisation='0'))"
 )
 WHERE = "import strangler_proxy.wire.chunked as it; print(it.__file__)"
+IN_PROCESS = (
+    *("access_log", "balance", "decision", "heads", "limits", "metrics", "remembered", "tracing"),
+)
+TESTED = (
+    "import sys, pytest, strangler_proxy.wire.http1 as it\n"
+    f"assert it.__file__.endswith({SUFFIX!r}), it.__file__"
+)
 WORKS = (
     "from strangler_proxy.wire.chunked import BadChunk, Decoder\n"
     "assert Decoder().feed(b'2\\r\\nok\\r\\n') == b'ok'\n"
@@ -46,10 +53,9 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def copy_package(folder: Path) -> Path:
-    """The package and what it imports of ours, in ``folder``."""
-    for package in (PACKAGE, PACKAGE.parent / "modules" / "platform" / "resilience"):
-        target = folder / package.relative_to(PACKAGE.parent)
-        shutil.copytree(package, target, ignore=shutil.ignore_patterns("__pycache__"))
+    """A copy of the package in ``folder``, and a link to what it imports of ours."""
+    shutil.copytree(PACKAGE, folder / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "modules").symlink_to(PACKAGE.parent / "modules")
     return folder
 
 
@@ -105,6 +111,17 @@ def test_the_whole_data_path_serves_and_ends_when_it_is_compiled(
             assert plain.get(f"{door.url}/x").text == "from upstream"
             assert plain.post(f"{door.url}/x", content=b"a" * 100_000).status_code == 200
             assert door.stop() == 0
+
+
+@pytest.mark.timeout(600)
+def test_compiled_it_passes_the_tests_of_what_was_compiled(compiled: Path) -> None:
+    """Slices, numbers and errors are C's own then: those that look at the modules themselves."""
+    for needed in ("pyproject.toml", "shop", "tests"):
+        (compiled / needed).symlink_to(PACKAGE.parent / needed)
+    chosen = [f"tests/proxy/test_{name}.py" for name in IN_PROCESS]
+    ran = run(compiled, f"{TESTED}\nsys.exit(pytest.main({['-q', '-p', 'no:xdist', *chosen]!r}))")
+    assert ran.returncode == 0, ran.stdout[-10_000:] + ran.stderr
+    assert " passed" in ran.stdout
 
 
 def test_the_fingerprint_is_of_names_and_contents(tmp_path: Path) -> None:
