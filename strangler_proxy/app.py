@@ -26,6 +26,7 @@ from strangler_proxy.exchange.way import Way, ways_of
 from strangler_proxy.limits.local import Limiter
 from strangler_proxy.metrics import Event, Metrics
 from strangler_proxy.mirror.copying import Mirrors
+from strangler_proxy.mirror.places import Places
 from strangler_proxy.mirror.recording import Recorder
 from strangler_proxy.server import ClientConnection
 from strangler_proxy.table import Table
@@ -114,6 +115,7 @@ class Proxy:
         self.access_log = access_log
         self.upstreams = Upstreams(clock=time, rng=self.rng, metrics=self.metrics)
         self.holds = Holds(self)
+        self.places = Places(self.metrics, time)
         self.mirrors = Mirrors(self)
         self.cache: Cache | None = None
         self._cached_credentials: tuple[str, ...] = ()

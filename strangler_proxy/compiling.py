@@ -26,9 +26,9 @@ MODULES = (
     *("decision", "entrance", "exchange.detours", "exchange.exchange", "exchange.outgoing"),
     *("exchange.own_answers", "exchange.replying", "exchange.request_body"),
     *("exchange.second_thoughts", "exchange.way", "hanging_up", "limits.local", "member"),
-    *("metrics", "paths", "pool", "server", "table", "upstream", "wire.answers", "wire.chunked"),
-    *("wire.forwarding", "wire.framing", "wire.heads", "wire.http1", "wire.known_lines"),
-    *("wire.reads", "wire.tracing"),
+    *("metrics", "mirror.places", "paths", "pool", "server", "table", "upstream"),
+    *("wire.answers", "wire.chunked", "wire.forwarding", "wire.framing", "wire.heads"),
+    *("wire.http1", "wire.known_lines", "wire.reads", "wire.tracing"),
 )
 OPTIMISATION = "3"  # of the C compiler; mypyc's own default
 

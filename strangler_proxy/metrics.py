@@ -12,7 +12,17 @@ from typing import Final
 
 from strangler_proxy.counted import FAMILIES, Event, Served, Snapshot, Tally, merge
 
-__all__ = ["BOUNDS", "FAMILIES", "Event", "Metrics", "Served", "Snapshot", "Tally", "merge"]
+__all__ = [
+    "BOUNDS",
+    "FAMILIES",
+    "Count",
+    "Event",
+    "Metrics",
+    "Served",
+    "Snapshot",
+    "Tally",
+    "merge",
+]
 
 # Seconds, upper bounds. Fine where a front door lives (half a millisecond to 100), coarse above.
 BOUNDS: Final[tuple[float, ...]] = (
@@ -38,6 +48,15 @@ class _Series:
         self.seconds = 0.0
 
 
+class Count:
+    """So many events of one kind."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0
+
+
 class Metrics:
     """The counters of one process. Not safe between threads: it belongs to the event loop."""
 
@@ -45,7 +64,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._served: dict[tuple[str, str, int], _Series] = {}
-        self._counts: dict[tuple[str, ...], int] = {}
+        self._counts: dict[tuple[str, ...], Count] = {}
 
     def observe(
         self,
@@ -71,11 +90,12 @@ class Metrics:
 
     def count(self, event: Event, *labels: str, by: int = 1) -> None:
         """Count one event. Raises ValueError if the labels are not those of its family."""
-        key = (event, *labels)
-        try:
-            self._counts[key] += by
-        except KeyError:
-            self._first_count(event, labels, by)
+        self.counter(event, *labels).value += by
+
+    def counter(self, event: Event, *labels: str) -> Count:
+        """What ``count`` adds to, for who counts at every request. Raises as that does."""
+        count = self._counts.get((event, *labels))
+        return count if count is not None else self._first_count(event, labels)
 
     def keep(self, routes: Collection[str], upstreams: Collection[str]) -> None:
         """Forget requests of routes and upstreams that the table no longer has."""
@@ -89,8 +109,8 @@ class Metrics:
         """What was counted so far."""
         served = (_served(*key, one) for key, one in self._served.items())
         tallies = (
-            Tally(Event(event), tuple(labels), value)
-            for (event, *labels), value in self._counts.items()
+            Tally(Event(event), tuple(labels), count.value)
+            for (event, *labels), count in self._counts.items()
         )
         return merge([Snapshot(tuple(served), tuple(tallies))])
 
@@ -99,14 +119,13 @@ class Metrics:
             route, upstream, status = OTHER, OTHER, 0
         return self._served.setdefault((route, upstream, status), _Series())
 
-    def _first_count(self, event: Event, labels: tuple[str, ...], by: int) -> None:
+    def _first_count(self, event: Event, labels: tuple[str, ...]) -> Count:
         names = FAMILIES[event].labels
         if len(labels) != len(names):
             raise ValueError(f"{event} is counted with the labels {names}, not with {labels}")
         if len(self._counts) >= MAX_SERIES:
             labels = (OTHER,) * len(names)
-        key = (event, *labels)
-        self._counts[key] = self._counts.get(key, 0) + by
+        return self._counts.setdefault((event, *labels), Count())
 
 
 def _served(route: str, upstream: str, status: int, one: _Series) -> Served:

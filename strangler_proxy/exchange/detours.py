@@ -108,7 +108,7 @@ def _shape(exchange: Exchange) -> bool:
 
 def _copy(exchange: Exchange) -> bool:
     mirror = exchange.decision.mirror
-    if mirror is not None and exchange.proxy.mirrors.has_place(exchange, mirror):
+    if mirror is not None and exchange.has_place(mirror):
         exchange.copying = Copying(exchange, mirror)
     return True
 

@@ -24,6 +24,7 @@ from strangler_proxy.wire.tracing import continue_trace, request_id
 
 if TYPE_CHECKING:
     from strangler_proxy.app import Proxy
+    from strangler_proxy.config import Mirror
     from strangler_proxy.exchange.caching import Caching
     from strangler_proxy.exchange.shaping import Shaping
     from strangler_proxy.member import Member
@@ -145,12 +146,16 @@ class Exchange:
             self.way.plain
             and not self.decision.held
             and b"upgrade" not in self.head.headers
-            and (mirror is None or not self.proxy.mirrors.has_place(self, mirror))
+            and (mirror is None or not self.has_place(mirror))
         ):
             self.ask(self.decision.upstream)
         else:
             self.steps = iter(detours.STEPS)
             self.proceed()
+
+    def has_place(self, mirror: Mirror) -> bool:
+        """Whether a copy may be sent to a mirror, once there is an answer."""
+        return self.proxy.places.has(mirror, self.state.upstreams[mirror.upstream])
 
     def proceed(self) -> None:
         """Take the steps that are left. One that must wait calls this again when it is done."""

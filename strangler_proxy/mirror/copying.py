@@ -73,28 +73,13 @@ class Mirrors:
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
-        self._under_way: Counter[str] = Counter()
         self._confirming: Counter[str] = Counter()
-
-    def has_place(self, exchange: Exchange, mirror: config.Mirror) -> bool:
-        """Whether one more copy may be sent; if not, it is counted as dropped.
-
-        None is made for an upstream whose breakers are open: each would fail at once, and cost as
-        much as one that is sent.
-        """
-        name = mirror.upstream
-        if self._under_way[name] < mirror.concurrent:
-            balancer = exchange.state.upstreams[name].balancer
-            if not balancer.rests(self._proxy.time()):
-                return True
-        self._proxy.metrics.count(Event.MIRRORED, name, "dropped")
-        return False
 
     def send(self, exchange: Exchange, mirror: config.Mirror, primary: Answered | None) -> None:
         """Send a copy, if there is a place for it; soon: the client's answer goes first."""
-        if not self.has_place(exchange, mirror):
+        if not self._proxy.places.has(mirror, exchange.state.upstreams[mirror.upstream]):
             return
-        self._under_way[mirror.upstream] += 1
+        self._proxy.places.take(mirror.upstream)
         self._proxy.loop.call_soon(self._begin, exchange, mirror, primary)
 
     def _begin(self, exchange: Exchange, mirror: config.Mirror, primary: Answered | None) -> None:
@@ -104,7 +89,7 @@ class Mirrors:
     def sent(self, copy: Copy, mirrored: Answered | None, result: str) -> None:
         """A copy is over: record the pair, or confirm first that it differs."""
         name, primary = copy.mirror.upstream, copy.primary
-        self._under_way[name] -= 1
+        self._proxy.places.leave(name)
         self._proxy.metrics.count(Event.MIRRORED, name, result)
         if primary is None or mirrored is None:
             return
