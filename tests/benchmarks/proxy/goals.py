@@ -14,17 +14,24 @@ NGINX, ENVOY = f"nginx {Shape.BARE}", f"envoy {Shape.FULL}"
 SPLICE = CEILING.name
 PAIRINGS = tuple(contestant.name for contestant in PAIRS)
 BUSY, ALONE = f"small c={MIDDLE}", "small c=1"
+# CPU of a request by bare nginx, in microseconds, on the machine on which the goals were set.
+NGINX_THERE = 12.2
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """``measured`` is None when who is needed for it did not take part."""
+    """``measured`` is None when who is needed for it did not take part.
+
+    ``there``: what it comes to at the speed of the machine on which the goals were set, by bare
+    nginx in the same rounds. Of what is no ratio by itself; the verdict does not rest on it.
+    """
 
     text: str
     unit: str
     measured: float | None
     bound: float
     at_least: bool
+    there: float | None = None
 
     @property
     def met(self) -> bool | None:
@@ -42,18 +49,49 @@ def goals(standing: Standing) -> list[Goal]:
     def times(other: str) -> float | None:
         return standing.compared(FULL, other, BUSY, _rates)
 
+    def there(what: Callable[[Round, float], float]) -> float | None:
+        """At the speed of that machine: ``what`` of a round, and how many times slower this is."""
+        return standing.compared(
+            FULL, NGINX, BUSY, lambda mine, nginx: what(mine, nginx.cpu / NGINX_THERE)
+        )
+
+    slower = there(lambda mine, slower: slower)
     hung = standing.compared(HUNG, FULL, BUSY, lambda a, b: a.p99 / b.p99)
     added = standing.compared(FULL, NGINX, ALONE, lambda a, b: a.p50 - b.p50)
     p99 = ours(BUSY, lambda r: r.p99)
     best = best_pair(standing, BUSY)
     return [
-        _least("req/s, every feature on, c=32", "", ours(BUSY, lambda r: r.rate), 45_000),
-        _most("CPU of a request, every feature on", "us", ours(BUSY, lambda r: r.cpu), 21),
+        _least(
+            "req/s, every feature on, c=32",
+            "",
+            ours(BUSY, lambda r: r.rate),
+            45_000,
+            there(lambda mine, slower: mine.rate * slower),
+        ),
+        _most(
+            "CPU of a request, every feature on",
+            "us",
+            ours(BUSY, lambda r: r.cpu),
+            21,
+            there(lambda mine, slower: mine.cpu / slower),
+        ),
         _least("req/s, every feature on, beside bare nginx", "x", times(NGINX), 0.6),
         _least("req/s beside Envoy doing the same", "x", times(ENVOY), 1.4),
         _least("req/s beside the best bare Python pair", "x", times(best) if best else None, 2.0),
-        _most("p99, every feature on, c=32", "ms", p99 / 1000 if p99 else None, 1.5),
-        _most("p50 over bare nginx's, c=1", "us", added, 15),
+        _most(
+            "p99, every feature on, c=32",
+            "ms",
+            p99 / 1000 if p99 else None,
+            1.5,
+            there(lambda mine, slower: mine.p99 / 1000 / slower),
+        ),
+        _most(
+            "p50 over bare nginx's, c=1",
+            "us",
+            added,
+            15,
+            added / slower if added is not None and slower is not None else None,
+        ),
         _most("p99 with a hung mirror beside none", "x", hung, 1.05),
     ]
 
@@ -74,9 +112,13 @@ def _rates(one: Round, other: Round) -> float:
     return one.rate / other.rate
 
 
-def _least(text: str, unit: str, measured: float | None, bound: float) -> Goal:
-    return Goal(text, unit, measured, bound, at_least=True)
+def _least(
+    text: str, unit: str, measured: float | None, bound: float, there: float | None = None
+) -> Goal:
+    return Goal(text, unit, measured, bound, at_least=True, there=there)
 
 
-def _most(text: str, unit: str, measured: float | None, bound: float) -> Goal:
-    return Goal(text, unit, measured, bound, at_least=False)
+def _most(
+    text: str, unit: str, measured: float | None, bound: float, there: float | None = None
+) -> Goal:
+    return Goal(text, unit, measured, bound, at_least=False, there=there)

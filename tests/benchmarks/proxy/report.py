@@ -11,7 +11,16 @@ from rich.table import Table
 from tests.benchmarks import tables
 from tests.benchmarks.proxy import contestants
 from tests.benchmarks.proxy.contestants import Shape
-from tests.benchmarks.proxy.goals import BARE, ENVOY, FULL, NGINX, SPLICE, Goal, best_pair
+from tests.benchmarks.proxy.goals import (
+    BARE,
+    ENVOY,
+    FULL,
+    NGINX,
+    NGINX_THERE,
+    SPLICE,
+    Goal,
+    best_pair,
+)
 from tests.benchmarks.proxy.rounds import Round, Standing
 
 FULL_CORE = 0.95  # of the load's cores: from here on a rate says more about the load than the proxy
@@ -101,9 +110,13 @@ def _goals(goals: list[Goal]) -> Table:
     rows = []
     for goal in goals:
         sign = ">=" if goal.at_least else "<="
-        seen = "" if goal.measured is None else _number(goal.measured, goal.unit)
-        rows.append((goal.text, f"{sign} {_number(goal.bound, goal.unit)}", seen, words[goal.met]))
-    return tables.simple("Goals", ("goal", "bound", "measured", ""), rows)
+        bound = f"{sign} {_number(goal.bound, goal.unit)}"
+        seen, there = (
+            "" if one is None else _number(one, goal.unit) for one in (goal.measured, goal.there)
+        )
+        rows.append((goal.text, bound, seen, words[goal.met], there))
+    title = f"Goals, and where a request costs bare nginx {NGINX_THERE} us as where they were set"
+    return tables.simple(title, ("goal", "bound", "measured", "", "there"), rows)
 
 
 def _number(value: float, unit: str) -> str:
