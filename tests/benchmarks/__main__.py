@@ -122,12 +122,15 @@ class Run:
     def proxy(self) -> None:
         """The front door beside nginx, HAProxy, Envoy, Traefik, Caddy and pairs of Python."""
         standing = rounds.Standing()
-        rounds.measure(self._door, standing)
-        reached = goals(standing)
-        self.results["proxy"] = as_json(standing, reached)
-        self.failed |= any(goal.met is False for goal in reached)
-        if not self._as_json:
-            report.show(self._console, standing, reached)
+        try:
+            rounds.measure(self._door, standing)
+        finally:  # also what was measured before one of them did not run
+            if standing.rounds:
+                reached = goals(standing)
+                self.results["proxy"] = as_json(standing, reached)
+                self.failed |= any(goal.met is False for goal in reached)
+                if not self._as_json:
+                    report.show(self._console, standing, reached)
 
     def probes(self) -> None:
         """What the front door and the others make of ill-formed requests."""
