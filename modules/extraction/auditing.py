@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 from modules.extraction.actors import acting
 from modules.extraction.errors import Unsettled
 from modules.extraction.models import Step
+from modules.platform.databases import begin_anew
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +62,8 @@ def recorded(
         log.warning("extraction.step_left_open", module=module, verb=verb, why=str(error))
         raise
     except (KeyboardInterrupt, TimeoutError) as error:
+        if isinstance(error, KeyboardInterrupt):
+            begin_anew()
         _end(step, Outcome.STOPPED, str(error) or "stopped by hand")
         raise
     except BaseException as error:

@@ -29,6 +29,7 @@ from modules.extraction.reports import Report
 from modules.extraction.steps import LONGEST_REASON, Ask
 from modules.extraction.swapping import rollback
 from modules.platform.console import Exit
+from modules.platform.databases import begin_anew
 from modules.platform.placement.buckets import BUCKETS
 from modules.platform.placement.errors import PercentOutOfRange
 from modules.platform.resilience import Deadline
@@ -155,6 +156,7 @@ class _Raising:
                 if ended is not None:
                     return ended
         except KeyboardInterrupt:
+            begin_anew()
             why = f"stopped by hand at {self._percent()} %"
             self._halt(why)
             return self._ended(Ending.STOPPED, why=why)

@@ -22,6 +22,7 @@ from modules.extraction.routing.doors import DoorAway
 from modules.extraction.routing.switching import Switch, switching
 from modules.extraction.steps import Ask, Change, Done, changed
 from modules.platform.contracts import ContractError
+from modules.platform.databases import begin_anew
 from modules.platform.discovery import Role
 from modules.platform.placement.placed import HERE
 from modules.platform.placement.table import placements
@@ -160,6 +161,8 @@ def _swap(ask: Ask, step: Recorded, done: Done, deadline: Deadline, by: Transiti
                 receipt = swap(move, by=deadline.at, watch=heard)
                 _finish(step, done, by.value, receipt, switch)
             except (Exception, KeyboardInterrupt) as error:
+                if isinstance(error, KeyboardInterrupt):
+                    begin_anew()
                 if not _has_swapped(switch, by, error):
                     raise
                 _leave_open(done, by, switch, error)

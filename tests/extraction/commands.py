@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 
 import psycopg
@@ -14,6 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from modules.extraction import targets
 from modules.extraction.management.commands.strangler import Command
+from modules.extraction.standings import ALIAS
 from modules.payment.models import Payment
 from modules.platform.discovery import Role, registry
 from tests import plain
@@ -32,6 +33,12 @@ def strangler(*arguments: str) -> tuple[int, str, str]:
     except SystemExit as stop:
         code = int(stop.code or 0)
     return code, out.getvalue(), err.getvalue()
+
+
+def interrupt() -> NoReturn:
+    """Ctrl-C between a question to the database and its answer."""
+    connections[ALIAS].connection.pgconn.send_query(b"SELECT 1")
+    raise KeyboardInterrupt
 
 
 def told(*arguments: str) -> tuple[int, Any]:

@@ -35,6 +35,7 @@ from modules.platform.contracts import (
     NotFound,
     call_context,
 )
+from modules.platform.databases import begin_anew
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +79,7 @@ def _done(verb: Verb, row: Press, told: Told) -> tuple[Ended, str]:
         with Interrupting(row.pk):
             report = verb.run(Call(ask=ask, shown=told, options=options_of(verb, row.options)))
     except KeyboardInterrupt:
+        begin_anew()
         if report is not None:  # asked too late: it was done
             return _told_of(verb, report)
         return Ended.STOPPED, "Stopped; what was reached is kept, and the same goes on there."

@@ -45,6 +45,7 @@ from modules.extraction.swapping import cutover
 from modules.extraction.verifying import verify
 from modules.platform.console import CommandFailed
 from modules.platform.contracts import ContractError
+from modules.platform.databases import begin_anew
 from modules.platform.resilience import Deadline
 
 SHADOW: Final = 30.0  # seconds of mirrored reads before anybody is served by the service
@@ -122,6 +123,7 @@ class _Run:
             read(self._module, self._course.shares.metrics)
             return self._does[stage]()
         except KeyboardInterrupt:
+            begin_anew()
             return Ended(stage=stage, outcome=Outcome.STOPPED, words="by hand")
         except FAILS as error:
             words = str(error).strip().partition("\n")[0] or repr(error)

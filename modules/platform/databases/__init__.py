@@ -6,11 +6,12 @@ from modules.platform.databases.aliases import (
     module_aliases,
     module_of_alias,
 )
-from modules.platform.databases.transactions import atomic, open_transaction
+from modules.platform.databases.transactions import atomic, begin_anew, open_transaction
 
 __all__ = [
     "alias_of",
     "atomic",
+    "begin_anew",
     "installed_modules",
     "module_aliases",
     "module_of_alias",

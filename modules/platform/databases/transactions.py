@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.db.transaction import Atomic
@@ -50,3 +50,12 @@ def open_transaction() -> str | None:
         ):
             return alias
     return None
+
+
+def begin_anew() -> None:
+    """This thread's sessions are closed; each is opened again when it is asked.
+
+    For whoever goes on after Ctrl-C: that may have come between a question and its answer, and
+    such a session takes no other question.
+    """
+    connections.close_all()

@@ -23,7 +23,7 @@ from modules.extraction.raising import Ending, Plan, Raised, raise_shares
 from modules.extraction.steps import Ask
 from modules.platform.discovery import Role, registry
 from tests.extraction.analysis.shoppers import shoppers
-from tests.extraction.commands import strangler, told
+from tests.extraction.commands import interrupt, strangler, told
 from tests.platform.discovery.serving import said
 from tests.platform.placement.doorway import doorway
 from tests.proxy.front import FrontDoor
@@ -206,6 +206,15 @@ def test_stopped_by_hand_leaves_the_share_and_says_so(host: None) -> None:
         thread.join()
         signal.signal(signal.SIGINT, before)
     assert (code, report["ending"], report["percent"]) == (130, "stopped", 5)
+    assert "5 %" in Capability.objects.get(module="payment").halted
+
+
+def test_stopped_between_a_question_and_its_answer(host: None) -> None:
+    """The session takes no other question then; what is to be said is said all the same."""
+    plan = Plan(steps=(5,), hold=30, every=0.1, tell=lambda look: interrupt())
+    raised = raise_shares(Ask(module="payment", reason="a test"), plan)
+    assert isinstance(raised, Raised)
+    assert (raised.ending, raised.percent) == (Ending.STOPPED, 5)
     assert "5 %" in Capability.objects.get(module="payment").halted
 
 

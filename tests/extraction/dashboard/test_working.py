@@ -22,8 +22,10 @@ from modules.extraction.dashboard.presses import Ended
 from modules.extraction.dashboard.records import Press
 from modules.extraction.models import Step
 from modules.extraction.phases import Phase
+from modules.extraction.verbs.verb import Verb
 from modules.platform.contracts import Actor, ActorKind
 from modules.platform.databases.roles import login
+from tests.extraction.commands import interrupt
 from tests.extraction.dashboard.pages import part, stands
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("place")]
@@ -90,6 +92,15 @@ def test_press_is_worked_once() -> None:
     assert working.work(press) is None
     assert Step.objects.count() == 1
     assert working.work(press + 1) is None
+
+
+def test_stopped_between_a_question_and_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session takes no other question then; how it ended is written down all the same."""
+    press = opened("create")
+    verb = Verb(name="create", help="", run=lambda _call: interrupt())
+    monkeypatch.setattr(working, "verb_named", lambda name: verb)
+    assert working.work(press) is Ended.STOPPED
+    assert Press.objects.get().outcome == "stopped"
 
 
 def test_stop_interrupts_the_process() -> None:
