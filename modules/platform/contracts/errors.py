@@ -18,7 +18,8 @@ A module's own errors derive from its root and one of these kinds, and are decla
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 
 class ContractError(Exception):
@@ -33,6 +34,12 @@ class ContractError(Exception):
 
     def __str__(self) -> str:
         return self.sentence()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Its fields are keywords, of which an exception's own way knows nothing; Celery would
+        tell of the nearest ancestor that it can pickle."""
+        names = getattr(self, "__dataclass_fields__", ())
+        return partial(type(self), **{name: getattr(self, name) for name in names}), ()
 
 
 class Invalid(ContractError):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from importlib import import_module
 
-from celery import Celery
+from celery import Celery, Task
 from celery.schedules import schedule
 from django.conf import settings
 
+from modules.platform.contracts import Fenced, Moved
 from modules.platform.hosting.host import Host
 from modules.platform.hosting.rooms import rooms
 from modules.platform.messaging import taking
@@ -20,10 +21,20 @@ PLATFORM = (
 )
 
 
+class HostTask(Task):
+    """A module that is being moved may refuse what a task writes. That is no fault: whoever has
+    the module takes up what was left, so it is logged as expected, in one line.
+    """
+
+    abstract = True
+    throws = (Fenced, Moved)
+
+
 def celery_app(host: Host) -> Celery:
     """The app, which reads the Django settings in force (development's, if none are)."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"{host.package}.settings.dev")
-    app = Celery(host.name, fixups=["modules.platform.hosting.worker_fixup:fixup"])
+    fixup = "modules.platform.hosting.worker_fixup:fixup"
+    app = Celery(host.name, fixups=[fixup], task_cls=HostTask)
     app.config_from_object("django.conf:settings", namespace="CELERY")
     app.autodiscover_tasks()
     app.on_after_finalize.connect(_plan_periodic_work)
