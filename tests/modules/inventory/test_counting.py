@@ -91,11 +91,17 @@ def test_a_thousand_levels_cost_a_handful_of_statements() -> None:
 
 
 def test_setting_stock_is_fast_enough_for_imports() -> None:
-    """15,000-26,000 levels/s were measured on 2 cores; the bound only catches a collapse."""
-    started = time.perf_counter()
-    inventory.set_stock(setting(1_000, 5, "one"))
-    inventory.set_stock(setting(1_000, 6, "two"))
-    assert 2_000 / (time.perf_counter() - started) > 1_500
+    """15,000-26,000 levels/s were measured on 2 cores; the bound only catches a collapse.
+
+    The best of some rounds counts: a machine that others use may stand still for a second.
+    """
+    rates: list[float] = []
+    while not any(rate > 1_500 for rate in rates):
+        assert len(rates) < 5, rates
+        started = time.perf_counter()
+        for level in (5, 6):
+            inventory.set_stock(setting(1_000, level, f"{len(rates)}-{level}"))
+        rates.append(2_000 / (time.perf_counter() - started))
 
 
 def test_a_call_takes_a_thousand_levels_at_most() -> None:
