@@ -35,6 +35,13 @@ JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
 WHERE l.granted AND classid = (hashtext('ficus.extraction')::bigint & 4294967295)::oid
   AND objid = (hashtext(%s)::bigint & 4294967295)::oid
 """
+# Every change of authority is a step with a receipt.
+SWAPS = """
+SELECT step.verb, receipt.body ->> 'committed_at', step.facts
+FROM extraction.extraction_step step
+JOIN extraction.extraction_receipt receipt ON receipt.id = (step.facts ->> 'receipt')::bigint
+WHERE step.module = %s AND step.facts ? 'pause_ms' ORDER BY step.id
+"""
 LOOKS_ONLY = frozenset({"status", "log", "plan"})
 BEGUN_WITHIN = 60.0  # seconds for a whole host to begin, on a busy machine
 LOOK = 0.25  # seconds between two looks of an operator at a page
@@ -149,13 +156,11 @@ class Controller:
         return not self.shop.query(AT_IT, module)
 
     def swaps(self, module: str) -> list[dict[str, Any]]:
-        """What is on record of each change of authority, oldest first: ``verb``, ``pause_ms``..."""
-        rows = self.shop.query(
-            "SELECT verb, facts FROM extraction.extraction_step WHERE module = %s "
-            "AND facts ? 'pause_ms' ORDER BY id",
-            module,
-        )
-        return [{"verb": verb, **facts} for verb, facts in rows]
+        """What is on record of each change of authority, oldest first: ``verb``, ``pause_ms``,
+        ``committed_at`` (ISO 8601) ...
+        """
+        rows = self.shop.query(SWAPS, module)
+        return [{"verb": verb, "committed_at": at, **facts} for verb, at, facts in rows]
 
     def wait_for_own(self, module: str) -> None:
         """Until the registry lists an instance with a database of its own."""

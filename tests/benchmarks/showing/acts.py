@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -54,11 +55,18 @@ class Act:
     at: float
     until: float
     pause_ms: float | None = None  # fence to grant, by the record
+    committed: float = 0.0  # of a swap: when the authority changed, monotonic
     work: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
         return self.until - self.at
+
+    @property
+    def waiting(self) -> tuple[float, float]:
+        """Of a swap: from when to when writes waited, with a pause's length to spare."""
+        pause = (self.pause_ms or 0.0) / 1000
+        return self.committed - pause, self.committed + pause
 
 
 @dataclass(slots=True)
@@ -162,6 +170,7 @@ class Show:
             at=at,
             until=until,
             pause_ms=float(swaps[-1]["pause_ms"]) if swaps else None,
+            committed=_monotonic(swaps[-1]["committed_at"]) if swaps else 0.0,
             work={side: int(count - before.get(side, 0)) for side, count in after.items()},
         )
         shown.acts.append(act)
@@ -194,6 +203,12 @@ class Show:
     def _say(self, module: str, what: str) -> None:
         seconds = time.monotonic() - self._began
         print(f"{seconds:6.1f} s  {module:<13} {what}", file=sys.stderr, flush=True)
+
+
+def _monotonic(told: str) -> float:
+    """What this process's clock said at a time that the database, on the same machine, tells."""
+    ago = datetime.now(UTC) - datetime.fromisoformat(told)
+    return time.monotonic() - ago.total_seconds()
 
 
 def _work(url: str, module: str) -> float:

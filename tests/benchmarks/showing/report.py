@@ -100,6 +100,7 @@ def _zero(what: str, count: int, measured: str = "") -> Goal:
 def _times(shown: Shown, seconds: float) -> list[Goal]:
     pauses = sorted(act.pause_ms for act in shown.swaps if act.pause_ms is not None)
     back = [act.pause_ms or 0.0 for act in shown.swaps if act.what == "rollback"]
+    held = [shown.ledger.longest(*act.waiting) for act in shown.swaps]
     longest = [shown.ledger.longest(act.at, act.until) for act in shown.swaps]
     calm = [shown.ledger.longest(act.until, act.until + 2.0) for act in shown.acts]
     rate = len(shown.ledger.told) / max(1.0, shown.acts[-1].until - shown.acts[0].at)
@@ -112,7 +113,14 @@ def _times(shown: Shown, seconds: float) -> list[Goal]:
             must_hold=False,
         ),
         Goal(
-            what="longest request through HTTP and hold, of each swap: p50 / max",
+            what="longest request through HTTP and hold, while writes waited: p50 / max",
+            goal="250 ms",
+            measured=f"{median(held) * 1000:.0f} / {max(held) * 1000:.0f} ms",
+            met=max(held) <= REQUEST,
+            must_hold=False,
+        ),
+        Goal(
+            what="  the same in all of a swap, from its command's start to its end",
             goal="250 ms",
             measured=f"{median(longest) * 1000:.0f} / {max(longest) * 1000:.0f} ms",
             met=max(longest) <= REQUEST,
