@@ -12,7 +12,7 @@ from django.db import IntegrityError, OperationalError
 
 from modules.inventory.contract.events import StockRanLow
 from modules.platform.contracts import Conflict, Fenced, Unavailable
-from modules.platform.messaging import authority, failures, registry
+from modules.platform.messaging import authority, failures, parking, registry
 from modules.platform.messaging.database import execute, row, rows
 from modules.platform.messaging.failures import Kind, kind_of, retry_in
 from modules.platform.messaging.testing import dead_letters, drain, letters
@@ -21,6 +21,20 @@ from tests.platform.messaging.ledgers import Ledger, publish_now, ran_low
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
 LATER = 400.0  # seconds: past the longest delay
+
+
+class Longest(Random):
+    """Every wait is as long as may be, so that no retry is due before the test asks for it."""
+
+    def uniform(self, a: float, b: float) -> float:
+        assert a == 0
+        return b
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """First retries come after four seconds, not at any time until then."""
+    monkeypatch.setattr(parking, "random", Longest())
 
 
 def failing(key: UUID, error: BaseException, available: int | None = None) -> Any:
@@ -97,6 +111,7 @@ def test_what_cannot_heal_dies_at_once(ledger: Ledger, error: Exception) -> None
     assert [letter.state for letter in letters()] == ["dead", "blocked"]
 
 
+@pytest.mark.usefixtures("patient")
 def test_effects_of_a_failing_event_are_rolled_back(ledger: Ledger) -> None:
     """Handlers that succeeded before the failing one leave nothing behind."""
     bad = uuid4()
@@ -139,13 +154,7 @@ def test_same_error_in_the_same_place_has_one_fingerprint(ledger: Ledger) -> Non
 
 def test_retries_wait_with_full_jitter_up_to_five_minutes() -> None:
     """Uniform between nothing and min(300 s, 4^n s)."""
-
-    class Top(Random):
-        def uniform(self, a: float, b: float) -> float:
-            assert a == 0
-            return b
-
-    waits = [retry_in(Unavailable(), n, Top()) for n in range(1, 7)]
+    waits = [retry_in(Unavailable(), n, Longest()) for n in range(1, 7)]
     assert [w.total_seconds() if w else None for w in waits] == [4, 16, 64, 256, 300, None]
     spread = {retry_in(Unavailable(), 3, Random(n)) for n in range(20)}
     assert len(spread) == 20
@@ -176,6 +185,7 @@ def test_retry_is_due_within_the_schedule(ledger: Ledger) -> None:
     assert attempts >= 2
 
 
+@pytest.mark.usefixtures("patient")
 def test_handler_that_runs_out_of_time_is_parked_without_another_run(ledger: Ledger) -> None:
     """It would take the whole task with it the second time."""
     slow, good = uuid4(), uuid4()
