@@ -184,14 +184,15 @@ def test_chunked_body_that_is_too_large(entrance: httpx.Client) -> None:
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_chunked_csv_is_imported(entrance: httpx.Client, staff: Staff) -> None:
-    """All of it, however the pieces are cut."""
+def test_csv_without_a_length_is_refused(entrance: httpx.Client, staff: Staff) -> None:
+    """Had it broken off, what came of it would have been imported. With a length it is."""
     rows = [f"CHUNK-{number},Chunk {number},Food > Bits,1.50,USD" for number in range(300)]
     text = "\n".join(["sku,name,category,price,currency", *rows, ""])
     headers = staff.headers | {"Content-Type": "text/csv"}
     url = "/api/v1/catalog/imports?dry_run=true"
-    answer = entrance.post(url, content=pieces(text, size=999), headers=headers, timeout=60)
-    report = expect(answer, 200)
+    answer = entrance.post(url, content=pieces(text, size=999), headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (411, "length_required")
+    report = expect(entrance.post(url, content=text, headers=headers, timeout=60), 200)
     assert (report["created"], report["errors"]) == (300, [])
 
 

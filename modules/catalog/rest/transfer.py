@@ -50,6 +50,7 @@ class ImportsView(ApiView):
         "reported with line and reason and skipped; with `atomic` one bad row keeps all out.",
         query=ImportQuery,
         raw=("text/csv",),
+        needs_length=True,
         returns=ImportReport,
         access=WRITE,
         problems={400: "bad_csv"},

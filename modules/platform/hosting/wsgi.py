@@ -26,7 +26,8 @@ class Request(WSGIRequest):
     does. How much of it is read into memory Django bounds as ever, by what really comes.
 
     A body that breaks off cannot be read (``UnreadablePostError``) if its length was announced. If
-    not it ends like a whole one, for granian does not tell the two apart.
+    not it ends like a whole one, for granian does not tell the two apart: an operation that could
+    not notice it either asks for a length (``needs_length``).
     """
 
     def __init__(self, environ: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ EDGE: tuple[tuple[str, int, str], ...] = (
     ("method_not_allowed", 405, "The address does not know the method."),
     ("not_acceptable", 406, "The answer cannot be given in the media type asked for."),
     ("idempotency_key_in_use", 409, "The request with this Idempotency-Key is still running."),
+    ("length_required", 411, "The operation needs a Content-Length: its body may not break off."),
     ("stale_version", 412, "If-Match names another version than the one that stands."),
     ("too_large", 413, "The body is larger than is taken."),
     ("unsupported_media_type", 415, "The body's media type is not taken."),

@@ -176,6 +176,8 @@ def _problem_codes(declared: Operation, *, has_path: bool) -> dict[int, list[str
     # Of an operation without a body, too: it refuses one.
     add(400, "malformed_body")
     add(400, "cut_off")
+    if declared.needs_length:
+        add(411, "length_required")
     add(413, "too_large")
     add(415, "unsupported_media_type")
     if declared.idempotent:

@@ -47,8 +47,10 @@ class Operation:
     contract errors it may answer with; those of the edge itself are added by the declaration.
     ``if_match``: "required" on what replaces or removes, "optional" on what adds.
     ``raw``: the media types of a body that is not JSON of a known shape; the view reads
-    ``request.body`` itself. Without ``body`` and ``raw`` none is taken. ``renders``: the answer is
-    of this media type instead of JSON; the view gives the ``HttpResponse`` itself.
+    ``request.body`` itself. Without ``body`` and ``raw`` none is taken. ``needs_length``: nobody
+    can tell from such a body whether it is whole, so one without ``Content-Length`` is refused
+    (411; RFC 9110, 15.5.12). ``renders``: the answer is of this media type instead of JSON; the
+    view gives the ``HttpResponse`` itself.
     """
 
     summary: str
@@ -62,6 +64,7 @@ class Operation:
     if_match: str = ""
     etag: bool = False
     raw: tuple[str, ...] = ()
+    needs_length: bool = False
     renders: str = ""
     problems: Mapping[int, str] = field(default_factory=dict)
     deprecated: date | None = None
@@ -145,6 +148,9 @@ def _body(declared: Operation, request: ApiRequest) -> dict[str, Any]:
     as are unknown parameters: who sends it believes that it does something."""
     if declared.raw:
         _require_type(request, declared.raw)
+        if declared.needs_length and not request.META.get("CONTENT_LENGTH"):
+            why = "Send a Content-Length, or a body that breaks off would pass for a whole one."
+            raise Problem(411, "length_required", why)
     elif declared.body is not None:
         _require_type(request, JSON)
         return {"body": parse_body(request.body, declared.body)}

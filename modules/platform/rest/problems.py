@@ -47,6 +47,7 @@ TITLES = {
     406: "Not acceptable",
     408: "Too slow",
     409: "Conflict",
+    411: "Length required",
     412: "Precondition failed",
     413: "Too large",
     415: "Unsupported media type",
