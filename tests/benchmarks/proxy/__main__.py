@@ -7,12 +7,10 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from dataclasses import replace
 
 from rich.console import Console
 
-from strangler_proxy import compiling
 from tests.benchmarks.children import DidNotRun
 from tests.benchmarks.proxy import contestants, report, wrk
 from tests.benchmarks.proxy.goals import as_json, goals
@@ -37,9 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     fields = ("rounds", "seconds", "clients", "only", "kinds")
     given = {name: value for name in fields if (value := getattr(asked, name)) is not None}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is stopped
-    with redirect_stdout(sys.stderr):
-        if compiling.main([]) != 0:
-            return 1  # it has said what is missing
     standing = Standing()
     ended = ""
     try:

@@ -8,10 +8,11 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from strangler_proxy import compiling
 from tests.benchmarks import children, cpu
 from tests.benchmarks.children import DidNotRun
 from tests.benchmarks.proxy import contestants, wrk
@@ -92,6 +93,8 @@ def measure(effort: Effort, standing: Standing) -> None:
         c for c in contestants.ALL if not effort.only or any(o in c.name for o in effort.only)
     ]
     standing.contestants = tuple(c.name for c in chosen)
+    if any(c.proxy == contestants.OURS for c in chosen):
+        _build()
     with arena() as here, _running(chosen, here) as all_running:
         for running in all_running:
             verify(running, here)
@@ -102,6 +105,13 @@ def measure(effort: Effort, standing: Standing) -> None:
                 for running in turn if number % 2 == 0 else reversed(turn):
                     standing.rounds.append(once(running, load, number, effort.seconds, here))
                     _say(standing.rounds[-1])
+
+
+def _build() -> None:
+    """Compiles the front door, if there is no build of these sources."""
+    with redirect_stdout(sys.stderr):
+        if compiling.main([]) != 0:  # it has said what is missing
+            raise DidNotRun("the front door is not compiled")
 
 
 def loads(effort: Effort) -> list[Load]:

@@ -8,9 +8,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from strangler_proxy.native import LIBRARY
 from tests.benchmarks.children import DidNotRun
 from tests.benchmarks.proxy.arena import LARGE, Arena
-from tests.benchmarks.proxy.contestants import Running, Shape, headers
+from tests.benchmarks.proxy.contestants import OURS, OURS_PLAIN, Running, Shape, headers
 from tests.benchmarks.proxy.wrk import KINDS, Kind
 
 CANARY = (0.15, 0.35)  # of 256 people; 25 % with five standard deviations to either side
@@ -27,6 +28,7 @@ class Answer:
 
 def verify(running: Running, arena: Arena) -> None:
     """Raises DidNotRun, naming what differs."""
+    _compiled(running)
     door = _Client(running.port)
     for kind in KINDS:
         _same(running, arena, door, kind)
@@ -37,6 +39,16 @@ def verify(running: Running, arena: Arena) -> None:
             _tokens(running, arena, door)
         _logged(running)
     door.close()
+
+
+def _compiled(running: Running) -> None:
+    """Ours runs compiled if it is measured as that, and only then."""
+    proxy = running.contestant.proxy
+    if proxy not in (OURS, OURS_PLAIN):
+        return
+    maps = Path(f"/proc/{running.child.process.pid}/maps").read_text()
+    if (LIBRARY in maps) != (proxy == OURS):
+        raise DidNotRun(f"{running.name} does not run the modules that it is measured with")
 
 
 class _Client:
