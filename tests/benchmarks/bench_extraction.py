@@ -15,8 +15,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -36,6 +35,8 @@ from modules.extraction.protocol import (
     tune,
     uninstall,
 )
+from tests.benchmarks.diverging import divergence
+from tests.benchmarks.figures import say, timed
 from tests.benchmarks.stage import Stage, stage
 from tests.extraction.protocol import writing
 from tests.extraction.protocol.processes import running
@@ -62,6 +63,7 @@ def main() -> None:
     print(f"load of the machine at the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     with stage() as here:
         _measure(here, "copying, comparing, applying", lambda move: rates(move, chosen.rows))
+        _measure(here, "one row differs", lambda move: divergence(move, 5 * chosen.rows))
         _measure(here, "triggers", triggers)
         _measure(here, "swaps under load", lambda move: swaps(move, here.home, chosen.trips))
         _measure(here, "a controller that dies", controllers)
@@ -75,10 +77,6 @@ def _measure(here: Stage, title: str, work: Callable[[Move], None]) -> None:
     work(till(*urls))
 
 
-def _say(what: str, figure: str) -> None:
-    print(f"  {what:<58}{figure:>20}", flush=True)
-
-
 def rates(move: Move, rows: int) -> None:
     """Rows per second of the copy, the scrub and the stream: one process each, so per core."""
     with psycopg.connect(move.source.url, autocommit=True) as source:
@@ -89,12 +87,12 @@ def rates(move: Move, rows: int) -> None:
         tune(move, max_source_ms=5000)
         with Backfill(move) as backfill:
             spent = _spent(backfill.stream)
-            with _timed() as took:
+            with timed() as took:
                 backfill.run()
             _rate("copied", rows, took(), _spent(backfill.stream) - spent)
-        with _timed() as took:
+        with timed() as took:
             assert scrub(move).count == 0
-        _say("scrubbed, rows/s", f"{rows / took():,.0f}")
+        say("scrubbed, rows/s", f"{rows / took():,.0f}")
         source.execute("ALTER TABLE till.entry DISABLE TRIGGER entry_append_only")
         source.execute("UPDATE till.entry SET amount = amount + 1")
         _applied(move, "updates", rows)
@@ -102,17 +100,17 @@ def rates(move: Move, rows: int) -> None:
         _applied(move, "deletes", rows // 2)
     times = []
     for _n in range(20):
-        with _timed() as took:
+        with timed() as took:
             assert all(digest.equal for digest in compare(move))
         times.append(took() * 1000)
-    _say("whole tables compared by their sums, two sessions made, ms", f"{median(times):.1f}")
+    say("whole tables compared by their sums, two sessions made, ms", f"{median(times):.1f}")
 
 
 def _applied(move: Move, what: str, rows: int) -> None:
     with Stream(move, Direction.FORWARD) as stream:
         spent = _spent(stream)
         done = 0
-        with _timed() as took:
+        with timed() as took:
             while (applied := stream.apply_once(limit=50_000)).rows or applied.lag_rows:
                 done += applied.rows
         assert done == rows
@@ -127,15 +125,7 @@ def _spent(stream: Stream) -> float:
 
 def _rate(what: str, rows: int, seconds: float, cpu: float) -> None:
     figure = f"{rows / seconds:,.0f} / {rows / cpu:,.0f}"
-    _say(f"{what}: rows/s / rows a second of one core", figure)
-
-
-@contextmanager
-def _timed() -> Iterator[Callable[[], float]]:
-    began = time.perf_counter()
-    ended: list[float] = []
-    yield lambda: ended[0]
-    ended.append(time.perf_counter() - began)
+    say(f"{what}: rows/s / rows a second of one core", figure)
 
 
 def triggers(move: Move) -> None:
@@ -158,9 +148,9 @@ def triggers(move: Move) -> None:
                 [median(column) for column in zip(*figures[one], strict=True)]
                 for one in (False, True)
             )
-            _say(f"throughput with / without{what}", f"{guarded[0] / bare[0]:.2f}x")
-            _say("  ms a transaction more at 1,000/s", f"{guarded[1] - bare[1]:+.3f}")
-            _say("  us of the server's CPU, without / with", f"{bare[2]:.0f} / {guarded[2]:.0f}")
+            say(f"throughput with / without{what}", f"{guarded[0] / bare[0]:.2f}x")
+            say("  ms a transaction more at 1,000/s", f"{guarded[1] - bare[1]:+.3f}")
+            say("  us of the server's CPU, without / with", f"{bare[2]:.0f} / {guarded[2]:.0f}")
 
 
 def _cpu(session: psycopg.Connection) -> float:
@@ -218,7 +208,7 @@ def swaps(move: Move, home: Path, trips: int) -> None:
             source.execute("CREATE TABLE public.plain (n int)")
             for trip in range(2 * trips):
                 _swap(move, trip, fences, own, waits)
-                with _timed() as took:
+                with timed() as took:
                     source.execute("INSERT INTO public.plain VALUES (1)")
                 commits.append(took() * 1000)
                 time.sleep(0.25)
@@ -260,15 +250,15 @@ def _report(
     accepted = writing.read(ledger)
     tickets = {ticket for ticket, _side, _when in accepted}
     found = [row[0] for row in source.execute("SELECT body->>'ticket' FROM till.entry").fetchall()]
-    _say("transactions accepted, of 4 row-writes", f"{len(accepted):,}")
-    _say("  row-writes a second, pauses included", f"{4 * len(accepted) / seconds:,.0f}")
-    _say(
+    say("transactions accepted, of 4 row-writes", f"{len(accepted):,}")
+    say("  row-writes a second, pauses included", f"{4 * len(accepted) / seconds:,.0f}")
+    say(
         "lost / doubled / stray",
         f"{len(tickets - set(found))} / "
         f"{len(found) - len(set(found))} / {len(set(found) - tickets)}",
     )
     equal = all(digest.equal for digest in compare(move)) and not scrub(move).count
-    _say("digests and all rows", "equal" if equal else "DIFFERENT")
+    say("digests and all rows", "equal" if equal else "DIFFERENT")
     order = sorted((when, side) for _ticket, side, when in accepted)
     seen = [
         (next(when for when, side in order if side == to and when > fenced) - fenced) * 1000
@@ -282,8 +272,8 @@ def _report(
     ):
         ranked = sorted(figures)
         p50, p99 = ranked[len(ranked) // 2], ranked[int(len(ranked) * 0.99)]
-        _say(what, f"{p50:.1f} / {p99:.1f} / {ranked[-1]:.1f}")
-    _say("pause in plain commits, p50", f"{median(own) / median(commits):.1f}")
+        say(what, f"{p50:.1f} / {p99:.1f} / {ranked[-1]:.1f}")
+    say("pause in plain commits, p50", f"{median(own) / median(commits):.1f}")
 
 
 def controllers(move: Move) -> None:
@@ -311,7 +301,7 @@ def controllers(move: Move) -> None:
                 figures.setdefault(f"rollback, {how} (a watch heals)", []).append(pause)
                 rollback(move)
         for what, pauses in figures.items():
-            _say(f"{what}: writes refused for, ms, worst", f"{max(pauses):.0f}")
+            say(f"{what}: writes refused for, ms, worst", f"{max(pauses):.0f}")
 
 
 def _left(move: Move, verb: str, how: str, session: psycopg.Connection) -> float:

@@ -46,6 +46,8 @@ def show(console: Console, standing: Standing, goals: list[Goal]) -> None:
     console.print(_ratios(standing), highlight=False)
     console.print(_without(standing), highlight=False)
     console.print(_goals(goals), highlight=False)
+    for out in standing.out:
+        console.print(f"not counted: {out.why}", highlight=False)
     foreign = statistics.median(r.foreign for r in standing.rounds)
     if foreign > QUIET:
         console.print(f"others used {foreign:.2f} cores meanwhile: trust ratios, of CPU first")

@@ -57,13 +57,25 @@ class Round:
     foreign: float  # cores that were busy with what is none of ours
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Out:
+    """A peer that failed a request under this load."""
+
+    contestant: str
+    load: str
+    why: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Standing:
-    """All rounds. ``idle`` is what was resident before the first request, in MiB."""
+    """All rounds. ``idle`` is what was resident before the first request, in MiB. Of a peer that is
+    ``out`` no round under that load counts.
+    """
 
     contestants: tuple[str, ...] = ()
     rounds: list[Round] = field(default_factory=list)
     idle: dict[str, float] = field(default_factory=dict)
+    out: list[Out] = field(default_factory=list)
 
     def of(self, contestant: str, load: str) -> list[Round]:
         return [r for r in self.rounds if (r.contestant, r.load) == (contestant, load)]
@@ -80,14 +92,24 @@ class Standing:
         pairs = list(zip(self.of(one, load), self.of(other, load), strict=False))
         return statistics.median(how(a, b) for a, b in pairs) if pairs else None
 
+    def leave_out(self, out: Out) -> None:
+        """Also what it has managed under that load before."""
+        self.out.append(out)
+        gone = self.of(out.contestant, out.load)
+        self.rounds = [one for one in self.rounds if one not in gone]
+
+    def is_out(self, contestant: str, load: str) -> bool:
+        return any((one.contestant, one.load) == (contestant, load) for one in self.out)
+
     @property
     def loads(self) -> list[str]:
         return list(dict.fromkeys(r.load for r in self.rounds))
 
 
 def measure(effort: Effort, standing: Standing) -> None:
-    """Fills ``standing`` round by round. Raises DidNotRun when something is missing, answers
-    wrongly, or a single request fails; what was measured before stands.
+    """Fills ``standing`` round by round. A peer that fails a single request is out of that load.
+    Raises DidNotRun when something is missing or answers wrongly, and when one of ours fails a
+    single request; what was measured before stands.
     """
     chosen = [
         c for c in contestants.ALL if not effort.only or any(o in c.name for o in effort.only)
@@ -103,8 +125,22 @@ def measure(effort: Effort, standing: Standing) -> None:
             for number in range(effort.rounds):
                 turn = [r for r in all_running if takes_part(r.contestant, load)]
                 for running in turn if number % 2 == 0 else reversed(turn):
-                    standing.rounds.append(once(running, load, number, effort.seconds, here))
-                    _say(standing.rounds[-1])
+                    if not standing.is_out(running.name, str(load)):
+                        _round(standing, running, load, number, effort.seconds, here)
+
+
+def _round(
+    standing: Standing, running: Running, load: Load, number: int, seconds: float, arena: Arena
+) -> None:
+    try:
+        standing.rounds.append(once(running, load, number, seconds, arena))
+    except DidNotRun as error:
+        if running.contestant in contestants.OURS_ALL:
+            raise
+        standing.leave_out(Out(contestant=running.name, load=str(load), why=str(error)))
+        sys.stderr.write(f"{error}\n")
+    else:
+        _say(standing.rounds[-1])
 
 
 def _build() -> None:

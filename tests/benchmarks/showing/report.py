@@ -27,6 +27,11 @@ ELSEWHERE = (
         "make bench ARGS=extraction",
     ),
     (
+        "one changed row in 10^6, touched by the application / out of band",
+        "found in the pause / by the scrub",
+        "make bench ARGS=extraction",
+    ),
+    (
         "kill -9 of controller or applier at every step",
         "0 lost",
         "manage.py strangler drill payment",
