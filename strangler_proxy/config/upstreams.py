@@ -53,7 +53,7 @@ class Connections(Part, frozen=True):
 
     connect_seconds: Seconds = 1.0
     idle_seconds: Seconds = 20.0  # keep below the upstream's own, or it closes in our hands
-    idle: Count = 128
+    idle: Count = 512  # as the bulkhead: what works at once beyond it dials anew each time
     requests: Count = 100_000  # a connection is closed after so many
 
 
