@@ -22,16 +22,19 @@ _COLUMNS = (
     "id, template, channel, recipient, owner, order_id, locale, variables, secrets, attempts, "
     "created_at"
 )
-# SKIP LOCKED: many senders run; each takes its own messages.
+# SKIP LOCKED: many senders run; each takes its own messages. A CTE is evaluated once; a subquery in
+# FROM, on the inner side of a nested loop, anew for each row, and each time finds others: the limit
+# is none then.
 _CLAIM = f"""
-UPDATE notification_message m
-SET state = 'sending', claim = %s, next_at = %s, attempts = m.attempts + 1
-FROM (
-    SELECT id AS due FROM notification_message
+WITH due AS MATERIALIZED (
+    SELECT id AS due_id FROM notification_message
     WHERE state IN ('queued', 'retrying', 'sending') AND next_at <= %s
     ORDER BY next_at LIMIT %s FOR UPDATE SKIP LOCKED
-) d
-WHERE m.id = d.due
+)
+UPDATE notification_message m
+SET state = 'sending', claim = %s, next_at = %s, attempts = m.attempts + 1
+FROM due
+WHERE m.id = due_id
 RETURNING {_COLUMNS}
 """  # noqa: S608
 # Only what is still claimed by us: whose lease ended belongs to somebody else.
@@ -83,7 +86,7 @@ class Settled:
 def claim(holder: UUID, *, now: datetime, limit: int) -> list[Claimed]:
     """Up to ``limit`` due messages, ``holder``'s until LEASE is over. One statement."""
     with connections[alias_of("notification")].cursor() as cursor:
-        cursor.execute(_CLAIM, [holder, now + LEASE, now, limit])
+        cursor.execute(_CLAIM, [now, limit, holder, now + LEASE])
         names = Claimed.__dataclass_fields__
         return [Claimed(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 

@@ -9,12 +9,13 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, connections
 
+from modules.notification import claims
 from modules.notification.contract import Channel, MessageState
 from modules.notification.domain import LEASE, MAX_ATTEMPTS, PATIENCE
 from modules.notification.models import MessageRow
 from modules.notification.providers.smtp import SmtpAddress, SmtpTransport
 from modules.notification.sending import BATCH, Sender
-from modules.platform.databases import atomic
+from modules.platform.databases import alias_of, atomic
 from tests.modules.notification.world import Clock, Post, confirmed, hear, smtp_server
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("templates")]
@@ -127,6 +128,16 @@ def test_while_the_server_is_down_messages_wait_and_then_all_go_out_once(
     subjects = [mail["Subject"] for mail in post.mails]
     assert len(subjects) == len(set(subjects)) == 2 * BATCH + 1
     assert len(post.sessions) == 1, "one connection for all of it"
+
+
+def test_a_batch_is_no_larger_than_it_may_be_whatever_the_plan(clock: Clock) -> None:
+    """Also where the planner takes the table for one row, and looks for the due ones in a loop."""
+    hear(confirmed(number="F-0"))
+    with connections[alias_of("notification")].cursor() as cursor:
+        cursor.execute("ANALYZE notification_message")
+    for number in range(1, 5):  # no more than one page of the table holds
+        hear(confirmed(number=f"F-{number}"))
+    assert len(claims.claim(uuid4(), now=clock(), limit=2)) == 2
 
 
 def test_an_outage_of_days_ends_in_dead_letters(clock: Clock) -> None:
