@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 from strangler_proxy.errors import (
     ConnectFailed,
     ConnectionLost,
-    NoInstance,
     Overloaded,
     UpstreamFailed,
 )
@@ -74,7 +73,7 @@ class Attempt:
         self.member: Member | None = None
         self.connection: UpstreamConnection | None = None
         self.over = False
-        self.waits_until = 0.0
+        self.waits_until = 0.0  # for its turn; 0: it has not had to wait
         self._entered = False
         self._bad = False  # what has come of the answer speaks against the instance
         self._no_body = no_body
@@ -106,9 +105,8 @@ class Attempt:
         if member is None and self.avoid:
             member = balancer.pick(now)  # nobody else is there: the same again
         if member is None:
-            error = NoInstance(f"{upstream.name} has no instance that may be asked now")
-            error.retry_after = balancer.retry_after()
-            self.give_up(error)
+            if not self._waits_for_probes(now):
+                self.give_up(upstream.nobody())
             return
         self.member = member
         self._ticket = balancer.started(member)
@@ -120,6 +118,21 @@ class Attempt:
             task.add_done_callback(upstream.dials.discard)
         else:
             self._send(connection)
+
+    def _waits_for_probes(self, now: float) -> bool:
+        """Whether it is back in the queue, as what probes find out is worth waiting for."""
+        upstream = self.upstream
+        if self._detached or not upstream.balancer.is_probed:
+            return False
+        if self.waits_until and now >= self.waits_until:
+            return False
+        try:
+            upstream.queue(self)
+        except Overloaded:
+            return False
+        self._entered = False
+        upstream.inflight -= 1
+        return True
 
     async def _dial(self, pool: Pool) -> None:
         try:

@@ -146,6 +146,11 @@ class Balancer:
         waits = [one.breaker.retry_after for one in self._ready if one.breaker is not None]
         return min(waits, default=0.0)
 
+    @property
+    def is_probed(self) -> bool:
+        """Whether requests try a member whose breaker is half open: more is known soon."""
+        return any(one.breaker is not None and one.breaker.is_probed for one in self._ready)
+
     def rests(self, now: float) -> bool:
         """Whether there are members, and no breaker lets a request through to any of them."""
         return bool(self.members) and self.pick(now) is None

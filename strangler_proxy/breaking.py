@@ -20,6 +20,11 @@ class MemberBreaker(CircuitBreaker):
     ``moment`` is a reading of its clock, in slots of its window.
     """
 
+    @property
+    def is_probed(self) -> bool:
+        """Whether probes are under way. Takes no lock."""
+        return self.opened_at is not None and self._probing > 0
+
     def went_well(self, calls: int, moment: float) -> None:
         """So many calls of the round in force were good, all of them in this moment's slot, which
         is not before one that it was told of."""

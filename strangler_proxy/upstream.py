@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from modules.platform.resilience import RetryBudget
 from strangler_proxy.balance import Balancer
 from strangler_proxy.config import Upstream as Rules
-from strangler_proxy.errors import Overloaded
+from strangler_proxy.errors import NoInstance, Overloaded, UpstreamFailed
 from strangler_proxy.member import Member
 from strangler_proxy.pool import Pool
 from strangler_proxy.wire.tls import client_context
@@ -82,13 +82,15 @@ class Upstream:
         return self.budget.take()
 
     def queue(self, attempt: Attempt) -> None:
-        """The bulkhead is full: the attempt waits for ``go``. Raises Overloaded."""
+        """The bulkhead is full, or probes are under way: the attempt waits for ``go``, as long as
+        it may in all. Raises Overloaded."""
         rules = self.config.bulkhead
         if len(self._queue) >= rules.queue:
             self._queue = deque([one for one in self._queue if not one.over])
         if len(self._queue) >= rules.queue:
             raise Overloaded(f"{self.name} works on {self.inflight} and {len(self._queue)} wait")
-        attempt.waits_until = self.clock() + rules.queue_seconds
+        if not attempt.waits_until:
+            attempt.waits_until = self.clock() + rules.queue_seconds
         self._queue.append(attempt)
 
     def leave(self) -> None:
@@ -97,18 +99,32 @@ class Upstream:
         if self._queue and not self._calling:
             self._call_in()
 
+    def nobody(self) -> NoInstance:
+        """What an attempt gets when nobody may be asked."""
+        error = NoInstance(f"{self.name} has no instance that may be asked now")
+        error.retry_after = self.balancer.retry_after()
+        return error
+
     def _call_in(self) -> None:
-        """All whose turn it is. One that fails at once leaves from within here: hundreds of them
-        in a row must not be as many frames deep."""
+        """All whose turn it is, each once: some go back to wait for probes. One that fails at once
+        leaves from within here: hundreds of them in a row must not be as many frames deep."""
         self._calling = True
         try:
-            while self._queue and self.inflight < self.concurrent:
+            for _ in range(len(self._queue)):
+                if self.inflight >= self.concurrent:
+                    break
                 attempt = self._queue.popleft()
                 if not attempt.over:
                     self.inflight += 1
                     attempt.go()
         finally:
             self._calling = False
+
+    def _no_turn(self) -> UpstreamFailed:
+        """Why somebody has waited in vain."""
+        if self.inflight < self.concurrent:
+            return self.nobody()
+        return Overloaded(f"{self.name}: no turn in time")
 
     def abort(self) -> None:
         """Close all connections now: whoever still waits for an answer has nobody to give it to."""
@@ -132,7 +148,9 @@ class Upstream:
         while self._queue and (self._queue[0].over or self._queue[0].waits_until < now):
             attempt = self._queue.popleft()
             if not attempt.over:
-                attempt.give_up(Overloaded(f"{self.name}: no turn in time"))
+                attempt.give_up(self._no_turn())
+        if self._queue:
+            self._call_in()  # probes may have hung, so that others may try
         for member in (*self.balancer.members, *self.balancer.leaving):
             if member.pool is not None:
                 member.pool.sweep(now)

@@ -34,7 +34,7 @@ class Instance:
         if got.target == "/readyz":
             return ok() if self.ready else ok(status="503 Unready")
         if got.target.endswith("/slow"):
-            return [0.5, ok(self.name.encode())]
+            return [0.5, ok(self.name.encode()) if self.well else CLOSE]
         if got.target.endswith("/dying"):
             self.may_die.wait(PATIENCE)
             return [CLOSE]
@@ -59,6 +59,7 @@ def two(pair: tuple[Instance, Instance]) -> Iterator[tuple[Instance, Instance]]:
     yield pair
     for one in pair:
         one.well = one.ready = True
+        one.may_die.clear()
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +73,13 @@ def door(
     upstreams = {
         "lone": instances(a, breaker=careful, outliers=None),
         "probed": instances(a, breaker=careful, outliers=None),
+        "hasty": instances(
+            a,
+            breaker={"minimum": 4, "rest_seconds": 2, "probes": 1},
+            outliers=None,
+            bulkhead={"queue": 2, "queue_seconds": 0.6},
+        ),
+        "stubborn": instances(a, breaker={**careful, "probes": 1}, outliers=None),
         "broken": instances(a, b, breaker={**careful, "rest_seconds": REST}, outliers=None),
         "ejecting": instances(
             a, b, breaker=None, outliers={"consecutive_failures": 3, "eject_seconds": REST}
@@ -132,20 +140,79 @@ def breaker(door: FrontDoor, upstream: str, instance: Instance) -> object:
     return members(door, upstream)[instance.origin.address]["breaker"]
 
 
-def test_half_open_breaker_lets_only_its_probes_through(
+def half_open(door: FrontDoor, upstream: str, instance: Instance) -> None:
+    """The instance fails until its breaker opens, and has rested when this is over."""
+    instance.well = False
+    until(lambda: ask(door.port, "GET", f"/{upstream}").status == 503)
+    until(lambda: breaker(door, upstream, instance) == "half_open")
+
+
+def test_crowd_before_a_half_open_breaker_waits_for_the_probes(
     door: FrontDoor, two: tuple[Instance, Instance]
 ) -> None:
-    """Of a crowd that comes at once, as many as ``probes`` are sent; the others are told."""
+    """As many as ``probes`` are sent; they go well, and then all others are."""
     a, _ = two
-    a.well = False
-    until(lambda: ask(door.port, "GET", "/probed").status == 503)
+    half_open(door, "probed", a)
     a.well = True
-    until(lambda: breaker(door, "probed", a) == "half_open")
+    before = len(a.got("probed"))
     with crowd(10) as people:
         replies = [people.ask(door.port, "GET", "/probed/slow") for _ in range(10)]
-        statuses = sorted(one.result().status for one in replies)
-    assert statuses == [200] * 2 + [503] * 8
+        until(lambda: waiting(door, "probed") == (2, 8))
+        assert len(a.got("probed")) - before == 2
+        assert [one.result().status for one in replies] == [200] * 10
     assert breaker(door, "probed", a) == "closed"
+    assert waiting(door, "probed") == (0, 0)
+
+
+def test_crowd_is_told_when_a_probe_fails(door: FrontDoor, two: tuple[Instance, Instance]) -> None:
+    """The breaker is open again: who has waited is told at once, and nothing more is sent."""
+    a, _ = two
+    half_open(door, "probed", a)
+    before = len(a.got("probed"))
+    with crowd(10) as people:
+        replies = [people.ask(door.port, "GET", "/probed/slow") for _ in range(10)]
+        answers = sorted((one.result() for one in replies), key=lambda one: one.status)
+    assert [one.status for one in answers] == [502] * 2 + [503] * 8
+    assert {int(one.headers["retry-after"]) >= 1 for one in answers[2:]} == {True}
+    assert all(b'"code":"upstream_unavailable"' in one.body for one in answers[2:])
+    assert len(a.got("probed")) - before == 2
+    assert waiting(door, "probed") == (0, 0)
+
+
+def test_who_waits_for_a_probe_that_hangs_tries_in_its_place(
+    door: FrontDoor, two: tuple[Instance, Instance]
+) -> None:
+    """When it has hung as long as the breaker rests."""
+    a, _ = two
+    half_open(door, "stubborn", a)
+    a.well = True
+    with crowd(6) as people:
+        probe = people.ask(door.port, "GET", "/stubborn/dying")
+        until(lambda: waiting(door, "stubborn") == (1, 0))
+        replies = [people.ask(door.port, "GET", "/stubborn") for _ in range(5)]
+        assert [one.result().status for one in replies] == [200] * 5
+        a.may_die.set()
+        assert probe.result().status == 502
+    assert breaker(door, "stubborn", a) == "closed"
+
+
+def test_waiting_for_probes_is_bounded_as_for_a_turn(
+    door: FrontDoor, two: tuple[Instance, Instance]
+) -> None:
+    """Whoever finds the queue full is told at once, the others after ``queue_seconds``."""
+    a, _ = two
+    half_open(door, "hasty", a)
+    a.well = True
+    with crowd(6) as people:
+        probe = people.ask(door.port, "GET", "/hasty/dying")  # it hangs until it may die
+        until(lambda: waiting(door, "hasty") == (1, 0))
+        replies = [people.ask(door.port, "GET", "/hasty") for _ in range(4)]
+        answers = sorted((one.result() for one in replies), key=lambda one: one.seconds)
+        a.may_die.set()
+        assert probe.result().status == 502
+    assert [one.status for one in answers] == [503] * 4
+    assert all(b'"code":"upstream_unavailable"' in one.body for one in answers)
+    assert [one.seconds > 0.5 for one in answers] == [False, False, True, True]
 
 
 def test_breaker_is_the_instances_own(door: FrontDoor, two: tuple[Instance, Instance]) -> None:
