@@ -92,7 +92,9 @@ def put(module: str, standing: Standing, *, reason: str, place: str | None = Non
     }
     if place is not None:
         said["place"] = place
-    Capability.objects.update_or_create(module=module, defaults=said)
+    # One question: commands may be waiting for it.
+    if not Capability.objects.filter(module=module).update(**said):
+        Capability.objects.create(module=module, **said)
 
 
 def halt(module: str, percent: int, why: str) -> None:

@@ -6,6 +6,7 @@ outlives a restart: it is taken over from the table that was last in force.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def routing_document(env: Environment, home: Path) -> Part:
         document["cors"] = {"origins": origins}  # as the API behind says of its own answers
     if env.read("PROXY_WORKERS") > 1:
         document["shared_limits"] = {"redis": settings.REDIS_URL}
-    return _taking_over(document, state_folder(home) / "table.yaml")
+    return _taking_over(document, state_folder(home) / "table.json")
 
 
 # ---------------------------------------------------------------- parts
@@ -177,7 +178,7 @@ def _taking_over(document: Part, last: Path) -> Part:
     if not last.exists():
         return document
     try:
-        saved = yaml.safe_load(last.read_text())
+        saved = json.loads(last.read_text())
         capabilities, upstreams = saved.get("capabilities", {}), saved.get("upstreams", {})
         known = {
             name: capabilities[name] for name in document["capabilities"] if name in capabilities
@@ -188,7 +189,7 @@ def _taking_over(document: Part, last: Path) -> Part:
             "upstreams": {**upstreams, **document["upstreams"]},
             "capabilities": {**document["capabilities"], **known},
         }
-    except (OSError, yaml.YAMLError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError) as error:
         raise CommandFailed(
             f"{last} cannot be read ({type(error).__name__}); it says where each module runs. "
             "Remove it to begin with all of them in the monolith"

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 from starlette.requests import Request
 
-from strangler_proxy.config import Capability, Percent, Phase
+from strangler_proxy.config import Capability, Name, Percent, Phase
 from strangler_proxy.control.problems import Problem
 from strangler_proxy.document.text import SIZE_LIMIT
 
@@ -21,6 +21,7 @@ Body = TypeVar("Body", bound=Struct)
 class CapabilityPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What may be changed of a capability while traffic flows (JSON merge patch, RFC 7396)."""
 
+    service: Name | UnsetType = UNSET
     phase: Phase | UnsetType = UNSET
     percent: Percent | UnsetType = UNSET
     epoch: int | UnsetType = UNSET

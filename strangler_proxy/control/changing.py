@@ -61,7 +61,7 @@ class Changing:
         return await self._apply(request, "table", lambda _before: _document(text))
 
     async def patch_capability(self, request: Request) -> Response:
-        """Change phase, percent, epoch or held of one capability (JSON merge patch)."""
+        """Change service, phase, percent, epoch or held of one capability (JSON merge patch)."""
         authorize(request, self._admin)
         patch = await read_json(request, CapabilityPatch)
         name = request.path_params["name"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from strangler_proxy.config import Document
 from strangler_proxy.document.loading import dump, load_file
 
-NAME = "table.yaml"
+NAME = "table.json"
 
 
 class LastGood:

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from strangler_proxy.config import Document, Part
-from strangler_proxy.document.fastest import Dumper
 from strangler_proxy.document.schema import findings
-from strangler_proxy.document.text import NUMBER, SIZE_LIMIT, Lines, read
+from strangler_proxy.document.text import SIZE_LIMIT, Lines, read
 from strangler_proxy.errors import Finding, TableRefused
 
 
@@ -54,10 +52,12 @@ def read_file(path: Path | str) -> str:
 
 
 def dump(document: Document) -> str:
-    """YAML that loads as the same document; options at their defaults are left out."""
-    return yaml.dump(
-        _without_defaults(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
-    )
+    """JSON that loads as the same document; options at their defaults are left out.
+
+    Every change of the table is written out beside the data path: YAML takes ten times as long.
+    """
+    text = msgspec.json.encode(_without_defaults(document))
+    return msgspec.json.format(text, indent=2).decode()
 
 
 def with_capability(document: Document, name: str, **changes: Any) -> Document:
@@ -119,17 +119,3 @@ def _without_defaults(part: Any) -> Any:
 def _defaults(kind: type[Part]) -> tuple[tuple[str, Any], ...]:
     """The options of a part and their defaults. Kept: msgspec reads annotations for it."""
     return tuple((field.name, field.default) for field in msgspec.structs.fields(kind))
-
-
-class _Dumper(Dumper):
-    """Quotes what either version of YAML would read as something else than this text."""
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    # Line ends of Unicode come back as \n from any other style.
-    style = '"' if any(end in text for end in "\x85\u2028\u2029") else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _text)
-_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("-+.0123456789"))

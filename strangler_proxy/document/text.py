@@ -26,7 +26,7 @@ DEPTH_LIMIT = 32  # four times what the format needs
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})").fullmatch
-NUMBER = re.compile(
+_NUMBER = re.compile(
     r"[-+]?(?=[.0-9]*[.eE])([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\Z"  # 3 is whole, 3.0 is not
 )
 
@@ -220,7 +220,7 @@ def _meaning(text: str) -> Any:
         return _TRUTH[text]
     if _WHOLE(text):
         return int(text)
-    if NUMBER.match(text):
+    if _NUMBER.match(text):
         return float(text)
     return text
 

@@ -239,10 +239,13 @@ def test_front_door_holds_and_sends_on(door: FrontDoor) -> None:
     """Commands wait while reads flow; then they are the new authority's, later the old one's."""
     url = f"http://{door.service_address}"  # type: ignore[attr-defined]
     with front_doors() as (told,), ThreadPoolExecutor(1) as pool:
-        with pytest.raises(DoorAway, match="finds no instance of payment-own"):
-            told.prepare("payment", seconds=0.3)
-        registry.register("payment-9", said(role=Role.OWN, url=url), issuer="payment", ttl=600)
+        with pytest.raises(DoorAway, match="there is no upstream payment-own"):
+            told.hold("payment")
         told.prepare("payment")
+        with pytest.raises(DoorAway, match="finds no instance of payment-own"):
+            told.wait_for_own("payment", seconds=0.3)
+        registry.register("payment-9", said(role=Role.OWN, url=url), issuer="payment", ttl=600)
+        told.wait_for_own("payment")
         assert asked(door) == "monolith"
         told.hold("payment")
         held = pool.submit(asked, door)
@@ -258,6 +261,7 @@ def test_front_door_holds_and_sends_on(door: FrontDoor) -> None:
         told.hold("payment")
         told.give("payment", 4, to_service=False)
         assert asked(door) == "monolith"
+        assert _capability(told)["service"] == "payment"
         with pytest.raises(DoorAway, match="epoch"):
             told.give("payment", 2, to_service=True)
 

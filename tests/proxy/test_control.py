@@ -807,7 +807,7 @@ def test_a_capability_moves_by_merge_patch(run: Run) -> None:
 
     async def scenario(client: httpx.AsyncClient, fleet: InMemoryFleet) -> None:
         path = "/-/capabilities/orders"
-        patch = {"phase": "extracted", "epoch": 4, "held": True}
+        patch = {"service": "catalog", "phase": "extracted", "epoch": 4, "held": True}
         headers = {**AS_OPERATOR, "If-Match": '"7"'}
         assert (await client.patch(path, json=patch, headers=headers)).json()["revision"] == 8
         headers = {**AS_OPERATOR, "Content-Type": "application/merge-patch+json"}
@@ -819,6 +819,7 @@ def test_a_capability_moves_by_merge_patch(run: Run) -> None:
     assert fleet.current is not None
     orders = fleet.current.capabilities["orders"]
     assert (orders.phase, orders.percent, orders.epoch, orders.held) == ("extracted", 5, 4, False)
+    assert orders.service == "catalog"
     assert fleet.current.capabilities["catalog"] == load(TABLE).capabilities["catalog"]
 
 
@@ -829,12 +830,13 @@ def test_a_capability_moves_by_merge_patch(run: Run) -> None:
         ({"percent": None}, "$.percent"),
         ({"phase": "gone"}, "$.phase"),
         ({"held": "yes"}, "$.held"),
+        ({"service": None}, "$.service"),
         ({"monolith": "other"}, "$"),
         ([], "$"),
     ],
 )
 def test_a_patch_with_faults_says_where(run: Run, patch: Any, path: str) -> None:
-    """Only phase, percent, epoch and held can be patched, and none can be removed."""
+    """Only service, phase, percent, epoch and held can be patched, and none can be removed."""
 
     async def scenario(client: httpx.AsyncClient, fleet: InMemoryFleet) -> None:
         answer = await client.patch("/-/capabilities/orders", json=patch, headers=AS_OPERATOR)

@@ -111,8 +111,8 @@ def test_phases_outlive_a_restart(tmp_path: Path) -> None:
 
 def test_unreadable_state_is_named(tmp_path: Path) -> None:
     """Nobody guesses where a module runs: the file is named, and what removing it means."""
-    saved = state_folder(tmp_path) / "table.yaml"
+    saved = state_folder(tmp_path) / "table.json"
     saved.parent.mkdir(parents=True)
     saved.write_text("capabilities: [}")
-    with pytest.raises(CommandFailed, match=r"table\.yaml cannot be read .* in the monolith"):
+    with pytest.raises(CommandFailed, match=r"table\.json cannot be read .* in the monolith"):
         table(tmp_path)

@@ -54,11 +54,14 @@ class Door:
         """All that it counts, as Prometheus text."""
         return self._sent("GET", "/-/metrics").text
 
-    def prepare(self, module: str, *, seconds: float = KNOWN_WITHIN) -> None:
-        """Have it look for the instances with a database of their own, and wait until it has one:
-        at the moment of the switch there is no time to look.
+    def prepare(self, module: str) -> None:
+        """Have it look for the instances with a database of their own. While commands wait there
+        is no time for a whole table, nor to look: from here on a word is enough.
         """
         self.change(lambda document: with_own(document, module))
+
+    def wait_for_own(self, module: str, *, seconds: float = KNOWN_WITHIN) -> None:
+        """Until it knows such an instance, once it is prepared."""
         name, until = own_upstream(module), time.monotonic() + seconds
         while not self._sent("GET", "/-/upstreams").json()["upstreams"][name]["members"]:
             if time.monotonic() > until:
@@ -66,20 +69,26 @@ class Door:
             time.sleep(LOOK)
 
     def hold(self, module: str) -> None:
-        """Let commands wait, and name the instances with a database of their own."""
-        self.change(lambda document: _held(with_own(document, module), module))
+        """Let commands wait, and name the instances with a database of their own: it is prepared
+        for them.
+        """
+        self._patch(module, {"service": own_upstream(module), "held": True})
 
     def release(self, module: str) -> None:
         """Let commands go on where they went before."""
         self._patch(module, {"held": False})
-        self.change(lambda document: _at_home(document, module))
+        self._name_origin(module)
 
     def give(self, module: str, epoch: int, *, to_service: bool) -> None:
-        """Send everything to whoever has the authority since ``epoch``; what was held as well."""
-        phase = "extracted" if to_service else "monolith"
-        self._patch(module, {"phase": phase, "percent": 0, "epoch": epoch, "held": False})
+        """Send everything to whoever has the authority since ``epoch``; what was held as well. For
+        the service it is prepared.
+        """
+        to = {"phase": "monolith"}
+        if to_service:
+            to = {"phase": "extracted", "service": own_upstream(module)}
+        self._patch(module, {**to, "percent": 0, "epoch": epoch, "held": False})
         if not to_service:
-            self.change(lambda document: _at_home(document, module))
+            self._name_origin(module)
 
     def change(self, edit: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         """Put what ``edit`` makes of its table in force; nothing where that is the same."""
@@ -94,6 +103,12 @@ class Door:
         if self._http is not None:
             self._http.close()
             self._http = None
+
+    def _name_origin(self, module: str) -> None:
+        """Name the instances on the monolith's data again, for a canary, where there are any."""
+        name = _origin_upstream(self.document(), module)
+        if name is not None:
+            self._patch(module, {"service": name})
 
     def _document(self) -> tuple[dict[str, Any], str]:
         answer = self._sent("GET", "/-/table")
@@ -166,13 +181,8 @@ def with_own(document: dict[str, Any], module: str) -> dict[str, Any]:
     return {**document, "upstreams": {**upstreams, name: {**template, "registry": registry}}}
 
 
-def _held(document: dict[str, Any], module: str) -> dict[str, Any]:
-    changed = {**document["capabilities"][module], "service": own_upstream(module), "held": True}
-    return {**document, "capabilities": {**document["capabilities"], module: changed}}
-
-
-def _at_home(document: dict[str, Any], module: str) -> dict[str, Any]:
-    """The document with the instances on the monolith's data named again, for a canary.
+def _origin_upstream(document: dict[str, Any], module: str) -> str | None:
+    """The upstream of the instances on the monolith's data, if others are named now.
 
     They are those of the same registry as the others; where none are, it stays as it is.
     """
@@ -180,13 +190,10 @@ def _at_home(document: dict[str, Any], module: str) -> dict[str, Any]:
     own = upstreams.get(own_upstream(module), {}).get("registry")
     is_there = capability.get("phase") in AUTHORITY_THERE
     if is_there or own is None or capability.get("service") != own_upstream(module):
-        return document
+        return None
     origin = {**own, "role": ORIGIN}
-    for name, upstream in upstreams.items():
-        if upstream.get("registry") == origin:
-            changed = {**capability, "service": name}
-            return {**document, "capabilities": {**document["capabilities"], module: changed}}
-    return document
+    named = (name for name, upstream in upstreams.items() if upstream.get("registry") == origin)
+    return next(named, None)
 
 
 @contextmanager

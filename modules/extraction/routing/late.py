@@ -42,7 +42,7 @@ def tell_door(url: str, module: str) -> None:
         for door in doors:
             if door.url == url:
                 if is_services:
-                    door.hold(module)  # names the instances with a database of their own
+                    door.prepare(module)
                 door.give(module, standing.epoch, to_service=is_services)
 
 

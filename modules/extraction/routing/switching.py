@@ -17,7 +17,7 @@ from psycopg import sql
 from modules.extraction import standings
 from modules.extraction.phases import Transition
 from modules.extraction.protocol.owning import read_ownership
-from modules.extraction.protocol.sides import SERVICE, Connection, Move, connect
+from modules.extraction.protocol.sides import SERVICE, Connection, Move, Side, connect
 from modules.extraction.routing.doors import KNOWN_WITHIN, Door, DoorAway, front_doors
 from modules.extraction.routing.watching import tell
 
@@ -28,6 +28,9 @@ DECIDED = frozenset({"committed", "granted", "closed"})
 _HAS_KEYS = "SELECT to_regclass(%s) IS NOT NULL"
 # A request that the fence refused could not take its claim of the key back, and comes again.
 _UNCLAIM = "UPDATE {} SET started_at = 'epoch' WHERE answered_at IS NULL"
+# What a crash takes of it costs a minute: then the keys are free by themselves. Commands wait for
+# it meanwhile, and not for the disk.
+_NEED_NOT_LAST = "SET synchronous_commit = off"
 
 
 @dataclass(slots=True)
@@ -41,6 +44,7 @@ class Switch:
     publish: Callable[[int], None]
     at: str  # the step after which the new side accepts writes
     to_service: bool
+    keys: sql.Identifier | None = None  # of requests, where the module has them
     is_published: bool = False
     late: list[str] = field(default_factory=list)
     reached: str = ""
@@ -102,20 +106,22 @@ class Switch:
             self.is_published = True
 
     def _unclaim(self) -> None:
-        side = self.move.target if self.to_service else self.move.source
+        """Give the keys of requests free again whose end the old side did not live to see."""
+        if self.keys is None:
+            return
         connection = self.target if self.to_service else self.source
-        unclaim(connection, side.schema)
-
-
-def unclaim(connection: Connection, schema: str) -> None:
-    """Give the keys of requests free again whose end the old side did not live to see."""
-    name = sql.Identifier(schema, "idempotency_record")
-    found = connection.execute(_HAS_KEYS, [name.as_string(connection)]).fetchone()
-    if found and found[0]:
         try:
-            connection.execute(sql.SQL(_UNCLAIM).format(name))
+            connection.execute(sql.SQL(_UNCLAIM).format(self.keys))
         except psycopg.Error as error:  # they are free by themselves in a minute
-            log.warning("extraction.keys_not_freed", schema=schema, error=str(error).strip())
+            keys = self.keys.as_string(connection)
+            log.warning("extraction.keys_not_freed", table=keys, error=str(error).strip())
+
+
+def keys_of(connection: Connection, side: Side) -> sql.Identifier | None:
+    """The table of the module's keys of requests there, if it has one. Raises psycopg's errors."""
+    name = sql.Identifier(side.schema, "idempotency_record")
+    found = connection.execute(_HAS_KEYS, [name.as_string(connection)]).fetchone()
+    return name if found and found[0] else None
 
 
 def told(doors: tuple[Door, ...], module: str, epoch: int, *, to_service: bool) -> list[str]:
@@ -159,10 +165,14 @@ def switching(
             publish=publish,
             at="granted" if to_service else "committed",
             to_service=to_service,
+            keys=keys_of(*((target, move.target) if to_service else (source, move.source))),
         )
-        if to_service:
-            for door in doors:
-                door.prepare(move.module, seconds=min(patience, KNOWN_WITHIN))
+        for door in doors:
+            door.prepare(move.module)
+            if to_service:
+                door.wait_for_own(move.module, seconds=min(patience, KNOWN_WITHIN))
+        for side in (source, target):
+            side.execute(_NEED_NOT_LAST)
         try:
             yield switch
         except BaseException:

@@ -12,7 +12,7 @@ import random
 import threading
 from collections.abc import Callable
 from queue import Empty, Full, Queue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import structlog
@@ -20,12 +20,14 @@ from prometheus_client import Counter
 
 from modules.extraction.modules_here import declared, movable_modules
 from modules.extraction.routing.watching import Authorities, authorities
-from modules.extraction.shadowing.firsts import Recording, recording
 from modules.platform.binding import Method, implementation_of, methods_of, port_of
 from modules.platform.contracts.codec import encode
 from modules.platform.databases.roles import login
 from modules.platform.discovery.forking import renew_after_fork
 from modules.platform.hosting.dry import answers_dry
+
+if TYPE_CHECKING:
+    from modules.extraction.shadowing.firsts import Recording
 
 log = structlog.get_logger(__name__)
 
@@ -149,6 +151,9 @@ def _listen_to(
         # Dry: else what is asked again would be asked again.
         if not percent or answers_dry() or random.random() * 100 >= percent:  # noqa: S311 - a sample
             return before(self, *args, **kwargs)
+        # Here: it needs the whole protocol, which few processes ever do, and all would load.
+        from modules.extraction.shadowing.firsts import recording
+
         given = dict(zip(names, args, strict=False)) | kwargs
         first = None
         try:
