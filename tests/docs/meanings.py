@@ -102,7 +102,7 @@ OPTIONS = {
     "Breaker.minimum": "requests in the window before it may open",
     "Breaker.ratio": "of failures at which it opens",
     "Breaker.rest_seconds": "before it lets requests try",
-    "Breaker.probes": "that try; all good ones close it",
+    "Breaker.probes": "that try, while others wait; all good ones close it",
     "Outliers.consecutive_failures": "after which an instance is ejected",
     "Outliers.eject_seconds": "the first time; the second twice, and so on",
     "Outliers.max_eject_seconds": "at the longest",

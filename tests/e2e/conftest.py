@@ -32,12 +32,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A failed test shows what each process said last, and which of them no longer runs."""
+    """A failed test shows what each process said last, which of them no longer runs, and what the
+    front door refused.
+    """
     report = yield
     shop = getattr(item, "funcargs", {}).get("shop")
     if report.failed and isinstance(shop, RunningShop):
         for name in shop.declared:
             report.sections.append((f"{name}: {shop.condition(name)}", shop.said(name)))
+        report.sections.append(("answers of 500 and above", shop.failed_requests()))
     return report
 
 

@@ -168,6 +168,10 @@ class Controller:
             lambda: self.has_own(module), within=BEGUN_WITHIN, what=f"{module}'s own instance"
         )
 
+    def own_database(self, module: str) -> str:
+        """Where the service's own data is, by its own login."""
+        return self.shop.declared[f"{module}-own-web"].environment["DATABASE_URL"]
+
     def own_url(self, module: str) -> str:
         """Where it answers."""
         return f"http://127.0.0.1:{self.shop.ports[f'{module.upper()}_OWN']}"

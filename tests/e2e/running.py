@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -27,6 +28,7 @@ from tests.ports import free_port
 
 READY_WITHIN = 60.0  # seconds
 STOP_WITHIN = 15.0  # seconds
+FAILED = re.compile(r'"status":5\d\d')
 SERVICES = ("payment", "notification")
 PORTS = (
     *("PROXY", "PROXY_ADMIN", "WEB", "STANDIN", "MAILBOX"),
@@ -189,6 +191,12 @@ class RunningShop:
         """The end of the process's log, as long as there is one."""
         log = self.home / f"{name}.log"
         return log.read_text()[-3000:] if log.exists() else ""
+
+    def failed_requests(self, most: int = 10) -> str:
+        """The last lines of the front door's access log about answers of 500 and above."""
+        log = self.home / "proxy" / "access.log"
+        lines = log.read_text().splitlines() if log.exists() else []
+        return "\n".join([line for line in lines if FAILED.search(line)][-most:])
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows straight from the shop's database (names qualified by schema)."""

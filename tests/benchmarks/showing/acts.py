@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 import psycopg
 
 from tests import plain
 from tests.benchmarks.showing.teller import Ledger, telling
+from tests.benchmarks.showing.writers import WRITTEN, Written, writing_rows
 from tests.e2e.buyers import Notebook, buying
 from tests.e2e.extracting import Controller, Seen, looking
 from tests.e2e.moving import Moved, judge
@@ -32,18 +34,28 @@ A_ROW = "SELECT id FROM payment.payment_payment ORDER BY id LIMIT 1"
 STORED = "SELECT message_id FROM payment.payment_webhookmessage WHERE message_id LIKE 'show\\_%%'"
 
 
+class Beside(StrEnum):
+    """Who works while a step is done, beside the messages that come all the time."""
+
+    BUYERS = "buyers"
+    NOBODY = "nobody"
+    WRITERS = "writers"  # of rows
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Length:
-    """How much is shown. ``trips``: there and back again, beside the way through the phases;
-    ``dwell``: seconds that a phase stands.
+    """How much is shown. ``trips``: there and back again, beside each; ``dwell``: seconds that a
+    phase stands.
     """
 
     modules: tuple[str, ...] = MODULES
-    trips: int = 4
+    trips: Mapping[Beside, int] = field(
+        default_factory=lambda: {Beside.BUYERS: 4, Beside.NOBODY: 4, Beside.WRITERS: 10}
+    )
     dwell: float = 3.0
 
 
-QUICK = Length(modules=MODULES[:1], trips=1, dwell=1.0)
+QUICK = Length(modules=MODULES[:1], trips=dict.fromkeys(Beside, 1), dwell=1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +68,7 @@ class Act:
     until: float
     pause_ms: float | None = None  # fence to grant, by the record
     committed: float = 0.0  # of a swap: when the authority changed, monotonic
+    beside: Beside = Beside.BUYERS
     work: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -81,13 +94,18 @@ class Shown:
     rows_differ: int = 0  # in all comparisons of both sides, row by row
     compared: int = 0  # how many those were
     planted_found: int = 0  # of the one row that was changed around the triggers
-    written: dict[str, int] = field(default_factory=dict)  # lost, doubled, stray
+    stored: dict[str, int] = field(default_factory=dict)  # messages lost, doubled, stray
+    rows: Written = field(default_factory=Written)
+    rows_stored: dict[str, int] = field(default_factory=dict)  # transactions lost, doubled, stray
     receipts: int = 0  # all of which hold, or it had raised
     extracted_after: float = 0.0  # seconds from the start until all were extracted
 
     @property
     def swaps(self) -> list[Act]:
         return [act for act in self.acts if act.pause_ms is not None]
+
+    def swaps_beside(self, whom: Beside) -> list[Act]:
+        return [act for act in self.swaps if act.beside is whom]
 
 
 class Show:
@@ -98,34 +116,43 @@ class Show:
 
     def run(self) -> Shown:
         """Raises AssertionError when a step is not done."""
-        charges = first_charges(self._shop)
-        with self._under_load(charges) as (control, shown):
+        shop = self._shop
+        charges = first_charges(shop)
+        with self._under_load(charges) as (control, shown, end_buying):
             for module in self._length.modules:
                 self._phases(control, shown, module)
             shown.extracted_after = time.monotonic() - self._began
-            self._trips(control, shown)
+            self._trips(control, shown, Beside.BUYERS)
+            end_buying()
+            self._trips(control, shown, Beside.NOBODY)
+            with writing_rows(shop.database_url, control.own_database(MODULES[0])) as shown.rows:
+                self._trips(control, shown, Beside.WRITERS)
             self._plant(control, shown)
         return shown
 
     @contextmanager
     def _under_load(
         self, charges: Sequence[Mapping[str, Any]]
-    ) -> Iterator[tuple[Controller, Shown]]:
-        """Buyers, messages and an operator at work; when they have ended the books are judged."""
+    ) -> Iterator[tuple[Controller, Shown, Callable[[], None]]]:
+        """Buyers (who can be sent home sooner), messages and an operator at work; when they have
+        ended the books are judged.
+        """
         shop, secret = self._shop, self._shop.environment["STANDIN_WEBHOOK_SECRET"]
         with Controller(shop) as control:
             with ExitStack() as load:
                 page = load.enter_context(looking(shop, PAGE))
                 ledger = load.enter_context(telling(shop.base, secret, charges, rate=RATE))
-                notes = load.enter_context(buying(shop.base, SKUS, buyers=BUYERS))
+                buyers = load.enter_context(ExitStack())
+                notes = buyers.enter_context(buying(shop.base, SKUS, buyers=BUYERS))
                 shown = Shown(ledger, notes, page)
-                yield control, shown
+                yield control, shown, buyers.close
             self._say("", "load ends; the books are compared")
             judge(shop, notes, shown.moved)
             for module in self._length.modules:
                 self._verify(control, shown, module)
                 shown.receipts += len(control.do("log", module, "--receipts")["receipts"])
-            shown.written = ledger.check(str(row[0]) for row in shop.query(STORED))
+            shown.stored = ledger.check(str(row[0]) for row in shop.query(STORED))
+            shown.rows_stored = shown.rows.check(str(row[0]) for row in shop.query(WRITTEN))
 
     # ---------------------------------------------------------------- steps
 
@@ -142,10 +169,9 @@ class Show:
             self._act(control, shown, module, verb)
             self._verify(control, shown, module)
 
-    def _trips(self, control: Controller, shown: Shown) -> None:
-        for _ in range(self._length.trips):
-            for verb in ("rollback", "cutover"):
-                self._act(control, shown, MODULES[0], verb, dwell=0.5)
+    def _trips(self, control: Controller, shown: Shown, beside: Beside) -> None:
+        for verb in ("rollback", "cutover") * self._length.trips[beside]:
+            self._act(control, shown, MODULES[0], verb, dwell=0.5, beside=beside)
 
     def _act(
         self,
@@ -155,6 +181,7 @@ class Show:
         verb: str,
         *more: str,
         dwell: float | None = None,
+        beside: Beside = Beside.BUYERS,
     ) -> None:
         """Do it, then let its phase stand."""
         at = time.monotonic()
@@ -171,6 +198,7 @@ class Show:
             until=until,
             pause_ms=float(swaps[-1]["pause_ms"]) if swaps else None,
             committed=_monotonic(swaps[-1]["committed_at"]) if swaps else 0.0,
+            beside=beside,
             work={side: int(count - before.get(side, 0)) for side, count in after.items()},
         )
         shown.acts.append(act)

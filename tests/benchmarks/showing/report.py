@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from rich.table import Table
 
-from tests.benchmarks.showing.acts import Shown
+from tests.benchmarks.showing import teller
+from tests.benchmarks.showing.acts import Act, Beside, Shown
 
 LIMIT = 300.0  # seconds for all of it
 REQUEST = 0.25  # seconds: the longest request through HTTP and hold
@@ -64,17 +65,13 @@ def goals_of(shown: Shown, *, seconds: float) -> list[Goal]:
 def _zeros(shown: Shown) -> list[Goal]:
     told, moved = shown.ledger.told, shown.moved
     failed = len(moved.failed) + len(shown.ledger.failed)
-    written = shown.written
     return [
         _zero(
             f"failed requests, of {moved.requests + len(told):,}, through {len(shown.swaps)} swaps",
             failed,
         ),
-        _zero(
-            f"lost, doubled or stray writes, of {len(told):,} in a ledger outside",
-            sum(written.values()),
-            " / ".join(str(written[one]) for one in ("lost", "doubled", "stray")),
-        ),
+        _kept(f"{len(told):,} messages", shown.stored),
+        _kept(f"{len(shown.rows.tickets):,} writers' transactions", shown.rows_stored),
         _zero(f"rows that differ, in {shown.compared} comparisons row by row", shown.rows_differ),
         _zero(
             f"charges double, missing or wrong at the bank, of {moved.orders} orders",
@@ -102,6 +99,14 @@ def _zero(what: str, count: int, measured: str = "") -> Goal:
     return Goal(what=what, goal="0", measured=measured or str(count), met=count == 0)
 
 
+def _kept(what: str, found: Mapping[str, int]) -> Goal:
+    return _zero(
+        f"lost, doubled or stray, of {what} in a ledger outside",
+        sum(found.values()),
+        " / ".join(str(found[one]) for one in ("lost", "doubled", "stray")),
+    )
+
+
 def _longest(what: str, seconds: Sequence[float]) -> Goal:
     return Goal(
         what=what,
@@ -113,24 +118,22 @@ def _longest(what: str, seconds: Sequence[float]) -> Goal:
 
 
 def _times(shown: Shown, seconds: float) -> list[Goal]:
-    pauses = sorted(act.pause_ms for act in shown.swaps if act.pause_ms is not None)
     back = [act.pause_ms or 0.0 for act in shown.swaps if act.what == "rollback"]
-    held = [shown.ledger.longest(*act.waiting) for act in shown.swaps]
-    longest = [shown.ledger.longest(act.at, act.until) for act in shown.swaps]
-    calm = [shown.ledger.longest(act.until, act.until + 2.0) for act in shown.acts]
+    bought = [act for act in shown.acts if act.beside is Beside.BUYERS]
+    longest = [shown.ledger.longest(act.at, act.until) for act in shown.swaps_beside(Beside.BUYERS)]
+    calm = [shown.ledger.longest(act.until, act.until + 2.0) for act in bought]
     rate = len(shown.ledger.told) / max(1.0, shown.acts[-1].until - shown.acts[0].at)
+    loads = {
+        Beside.WRITERS: f"{rate:.0f} messages and {shown.rows.rate:,.0f} row-writes a second",
+        Beside.NOBODY: "messages alone",
+        Beside.BUYERS: "messages and buyers",
+    }
     return [
+        *(_pause(load, shown.swaps_beside(whom)) for whom, load in loads.items()),
+        *(_held(load, shown, whom) for whom, load in loads.items()),
+        _longest("  with buyers, in all of a swap, from its command's start to its end", longest),
         Goal(
-            what=f"write pause, p50 / max of {len(pauses)} swaps, {rate:.0f} messages/s and orders",
-            goal="10 / 100 ms",
-            measured=f"{median(pauses):.1f} / {pauses[-1]:.1f} ms",
-            met=median(pauses) <= PAUSES[0] and pauses[-1] <= PAUSES[2],
-            must_hold=False,
-        ),
-        _longest("longest request through HTTP and hold, while writes waited: p50 / max", held),
-        _longest("  the same in all of a swap, from its command's start to its end", longest),
-        Goal(
-            what="  the same beside no swap (2 s after each step)",
+            what="  with buyers, beside no swap (2 s after each step)",
             goal="",
             measured=f"{median(calm) * 1000:.0f} / {max(calm) * 1000:.0f} ms",
             met=None,
@@ -150,6 +153,26 @@ def _times(shown: Shown, seconds: float) -> list[Goal]:
             must_hold=False,
         ),
     ]
+
+
+def _pause(load: str, swaps: Sequence[Act]) -> Goal:
+    pauses = sorted(act.pause_ms or 0.0 for act in swaps)
+    return Goal(
+        what=f"write pause, p50 / max of {len(pauses)} swaps, {load}",
+        goal="10 / 100 ms",
+        measured=f"{median(pauses):.1f} / {pauses[-1]:.1f} ms",
+        met=median(pauses) <= PAUSES[0] and pauses[-1] <= PAUSES[2],
+        must_hold=False,
+    )
+
+
+def _held(load: str, shown: Shown, whom: Beside) -> Goal:
+    """Of the module whose writes the messages are: in another one's swap they are not held."""
+    swaps = [act for act in shown.swaps_beside(whom) if act.module == teller.MODULE]
+    return _longest(
+        f"longest request through HTTP and hold, p50 / max of {len(swaps)} swaps, {load}",
+        [shown.ledger.longest(*act.waiting) for act in swaps],
+    )
 
 
 def _elsewhere() -> list[Goal]:

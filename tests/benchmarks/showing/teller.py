@@ -24,6 +24,7 @@ from standardwebhooks import Webhook
 from modules.payment.standin.webhooks import signing_key
 from tests import plain
 
+MODULE = "payment"  # whose writes they are
 PATH = "/api/v1/payment/webhooks/standin"
 PATIENCE = 40.0  # seconds for an answer: a little more than the front door's
 
@@ -58,14 +59,20 @@ class Ledger:
 
     def check(self, rows: Iterable[str]) -> dict[str, int]:
         """How many are ``lost``, ``doubled`` and ``stray`` among the ids that the database has."""
-        found = Counter(rows)
         taken = {one.id for one in self.told if one.status == 200}
-        sent = {one.id for one in self.told}
-        return {
-            "lost": len(taken - found.keys()),
-            "doubled": sum(count - 1 for count in found.values()),
-            "stray": len(found.keys() - sent),
-        }
+        return compared(rows, taken=taken, sent={one.id for one in self.told})
+
+
+def compared(rows: Iterable[str], *, taken: set[str], sent: set[str]) -> dict[str, int]:
+    """How many of ``taken`` are ``lost``, how many rows ``doubled``, and how many ``stray``: never
+    ``sent``.
+    """
+    found = Counter(rows)
+    return {
+        "lost": len(taken - found.keys()),
+        "doubled": sum(count - 1 for count in found.values()),
+        "stray": len(found.keys() - sent),
+    }
 
 
 @contextmanager

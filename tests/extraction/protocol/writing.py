@@ -32,10 +32,16 @@ INSERT INTO till.entry (account_id, amount, body) VALUES (1 + %(n)s %% 50, %(n)s
 
 @dataclass
 class Writer:
-    """One thread's sessions on both sides, and what it has had accepted."""
+    """One thread's sessions on both sides, and what it has had accepted.
+
+    ``transaction`` is one statement with the parameters ``n``, ``mine`` (its ticket), ``old`` (the
+    ticket before) and ``body`` (a JSON object with the ticket).
+    """
 
     urls: tuple[str, str]
     name: str
+    transaction: str = TRANSACTION
+    pace: float = PACE
     side: int = 0
     accepted: list[tuple[str, int, float]] = field(default_factory=list)  # ticket, side, when
     longest: float = 0.0  # seconds from a ticket's first try to its acceptance
@@ -49,7 +55,7 @@ class Writer:
             while not stop.exists() and time.monotonic() < until:
                 n += 1
                 self._ticket(sessions, n)
-                time.sleep(PACE)
+                time.sleep(self.pace)
 
     def _ticket(self, sessions: list[psycopg.Connection], n: int) -> None:
         ticket, began = f"{self.name}-{n}", time.monotonic()
@@ -61,7 +67,7 @@ class Writer:
         }
         while True:
             try:
-                sessions[self.side].execute(TRANSACTION, values)
+                sessions[self.side].execute(self.transaction, values)
                 break
             except psycopg.DatabaseError as error:
                 if refusal(error) is None and not isinstance(
@@ -78,9 +84,12 @@ def _session(url: str) -> psycopg.Connection:
     return psycopg.connect(url, autocommit=True, prepare_threshold=2)
 
 
-def run(source: str, target: str, ledger: Path) -> None:
+def run(
+    source: str, target: str, ledger: Path, transaction: str = TRANSACTION, pace: float = PACE
+) -> None:
     """Some writers at once, until ``<ledger>.stop`` exists; then write the ledger."""
-    writers = [Writer((source, target), uuid.uuid4().hex[:8]) for _ in range(THREADS)]
+    names = [uuid.uuid4().hex[:8] for _ in range(THREADS)]
+    writers = [Writer((source, target), name, transaction, pace) for name in names]
     stop = Path(f"{ledger}.stop")
     threads = [threading.Thread(target=one.run, args=(stop,)) for one in writers]
     for thread in threads:
