@@ -17,37 +17,42 @@ T = TypeVar("T")
 class Kept:
     """Answers by key, each good for some seconds, each made in a thread of its own.
 
+    An answer is of an occasion, and no good on another: what people wait for has happened since.
     Who comes while one is made waits for that one, and nobody longer than ``patience``: a database
     that is locked or away must not take the web server's threads.
     """
 
     def __init__(self, patience: float = 2.5, clock: Callable[[], float] = time.monotonic) -> None:
         self._patience, self._clock, self._lock = patience, clock, threading.Lock()
-        self._made: dict[Any, tuple[float, Future[Any]]] = {}
-        self._making: dict[Any, tuple[float, Future[Any]]] = {}
+        self._made: dict[Any, tuple[Any, float, Future[Any]]] = {}
+        self._making: dict[Any, tuple[Any, float, Future[Any]]] = {}
 
-    def get(self, key: Any, seconds: float, make: Callable[[], T]) -> T:
+    def get(self, key: Any, seconds: float, make: Callable[[], T], *, occasion: Any = None) -> T:
         """The kept answer, or what ``make`` gives, kept for ``seconds``.
 
         Raises what it raises, which is not kept, and TimeoutError: it will be there later.
         """
-        began, answer = self.begin(key, seconds, make)
+        began, answer = self.begin(key, seconds, make, occasion=occasion)
         left = self._patience - (self._clock() - began)
         found: T = answer.result(timeout=max(0.0, left))
         return found
 
-    def begin(self, key: Any, seconds: float, make: Callable[[], T]) -> tuple[float, Future[T]]:
+    def begin(
+        self, key: Any, seconds: float, make: Callable[[], T], *, occasion: Any = None
+    ) -> tuple[float, Future[T]]:
         """Have it made, unless it is; when that began, and the answer to come."""
         with self._lock:
-            until, kept = self._made.get(key, (float("-inf"), None))
-            if kept is not None and self._clock() < until:
+            of, until, kept = self._made.get(key, (None, float("-inf"), None))
+            if kept is not None and of == occasion and self._clock() < until:
                 return self._clock(), kept
-            if key in self._making:
-                return self._making[key]
-            self._making[key] = begun = (self._clock(), Future[Any]())
-        arguments = (key, seconds, make, begun[1])
+            of, began, answer = self._making.get(key, (None, 0.0, None))
+            if answer is not None and of == occasion:
+                return began, answer
+            began, answer = self._clock(), Future[Any]()
+            self._making[key] = occasion, began, answer
+        arguments = (key, seconds, make, answer)
         threading.Thread(target=self._make, args=arguments, daemon=True).start()
-        return begun
+        return began, answer
 
     def _make(self, key: Any, seconds: float, make: Callable[[], Any], answer: Future[Any]) -> None:
         error: BaseException | None = None
@@ -59,10 +64,11 @@ class Kept:
         finally:
             connections.close_all()  # this thread's
         with self._lock:
-            if self._making.get(key, (0.0, None))[1] is answer:
+            occasion, _, latest = self._making.get(key, (None, 0.0, None))
+            if latest is answer:
                 del self._making[key]
                 if error is None:
-                    self._made[key] = (self._clock() + seconds, answer)
+                    self._made[key] = occasion, self._clock() + seconds, answer
         if error is None:
             answer.set_result(found)
         else:

@@ -16,7 +16,7 @@ from modules.extraction.dashboard.sections import (
     Trouble,
     pressed,
     sections,
-    standing_of_page,
+    shown_in,
 )
 from modules.extraction.modules_here import declared, movable_modules
 from modules.extraction.phases import Phase
@@ -65,10 +65,10 @@ def board(user: Any) -> Parts:
 
 def card(module: str, user: Any) -> Card:
     """One module, as ``user`` sees it."""
-    split = sections(("standing", "split"), module)["split"]
-    shown = standing_of_page(module)
-    share = share_of(shown, split)
     press = pressed(module)
+    found = sections(("standing", "split"), module, press)
+    shown = shown_in(found, module)
+    share = share_of(shown, found["split"])
     return Card(
         shown=shown,
         owner=declared(module).owner,
@@ -90,8 +90,8 @@ def buttons_of(module: str, user: Any) -> tuple[Button, ...]:
 
 def page(module: str, user: Any, press: Press | None) -> Parts:
     """Everything about one module, whose last press is ``press``."""
-    found = sections(("standing", *SECTIONS), module)
-    shown = standing_of_page(module)
+    found = sections(("standing", *SECTIONS), module, press)
+    shown = shown_in(found, module)
     share = share_of(shown, found["split"])
     context = {
         "module": module,

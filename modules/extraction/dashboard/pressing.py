@@ -19,7 +19,6 @@ from modules.extraction.dashboard.keeping import Kept
 from modules.extraction.dashboard.launching import launch
 from modules.extraction.dashboard.looks import Looked, NotLookedAt, Token
 from modules.extraction.dashboard.presses import Ended
-from modules.extraction.dashboard.sections import KEPT
 from modules.extraction.dashboard.views import check, drawn, refused
 from modules.extraction.errors import ControllerBusy
 from modules.extraction.standings import standing_of
@@ -82,7 +81,6 @@ def _confirmed(request: HttpRequest, verb: Verb, module: str) -> HttpResponse:
 def _begin(request: HttpRequest, token: Token, reason: str) -> None:
     """Raises ControllerBusy, NotLookedAt, and OSError when no process can be started."""
     press = presses.opened(token, reason=reason, actor=staff_context(request).actor)
-    KEPT.forget()
     try:
         launch(press.pk)
     except OSError as error:

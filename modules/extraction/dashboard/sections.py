@@ -6,7 +6,7 @@ often it is worth asking, however many look: ``AGES``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -88,28 +88,30 @@ class Trouble:
     trouble: str
 
 
-def sections(names: Iterable[str], module: str) -> dict[str, Any]:
-    """Each section, or a Trouble; as it was at most ``AGES`` ago. All are asked for at once."""
-    asked = tuple(names)
-    for name in asked:
-        KEPT.begin((name, module), AGES[name], partial(_made, name, module))
-    return {name: section(name, module) for name in asked}
+def sections(names: Iterable[str], module: str, press: Press | None) -> dict[str, Any]:
+    """Each section, or a Trouble; as it was at most ``AGES`` ago, and not before the module's last
+    ``press`` became what it is. All are asked for at once.
+    """
+    occasion = (press.pk, press.outcome) if press is not None else None
+    asked = {name: ((name, module), AGES[name], partial(_made, name, module)) for name in names}
+    for one in asked.values():
+        KEPT.begin(*one, occasion=occasion)
+    return {name: _in_time(*one, occasion=occasion) for name, one in asked.items()}
 
 
-def section(name: str, module: str) -> Any:
-    """One of them."""
+def shown_in(found: Mapping[str, Any], module: str) -> showing.Shown:
+    """The section ``standing``; while the databases do not answer, what is written down."""
+    standing = found["standing"]
+    if isinstance(standing, showing.Shown):
+        return standing
+    return showing.written_down(module, databases=standing.trouble)
+
+
+def _in_time(*asked: Any, occasion: Any) -> Any:
     try:
-        return KEPT.get((name, module), AGES[name], partial(_made, name, module))
+        return KEPT.get(*asked, occasion=occasion)
     except TimeoutError:
         return Trouble(trouble="no answer yet")
-
-
-def standing_of_page(module: str) -> showing.Shown:
-    """The section ``standing``; while the databases do not answer, what is written down."""
-    found = section("standing", module)
-    if isinstance(found, showing.Shown):
-        return found
-    return showing.written_down(module, databases=found.trouble)
 
 
 def _made(name: str, module: str) -> Any:

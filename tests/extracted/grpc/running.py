@@ -172,6 +172,7 @@ class Load:
 
     def __init__(self, threads: int = 4) -> None:
         self.paid: dict[UUID, PaymentRecord] = {}
+        self._begun: list[UUID] = []
         self.lost: list[BaseException] = []
         self.unknown = 0
         self._stop = threading.Event()
@@ -192,6 +193,13 @@ class Load:
         wanted = len(self.paid) + count
         self.until(lambda: len(self.paid) >= wanted, f"{count} more payments")
 
+    def settle(self) -> None:
+        """Wait until all that have begun are paid: whose caller was killed in the middle is left
+        alone by payment for ``leasing.LEASE``, and its next caller is told OutcomeUnknown first.
+        """
+        begun = self._begun.copy()
+        self.until(lambda: self.paid.keys() >= set(begun), "the end of all that had begun")
+
     def until(self, holds: Callable[[], object], what: str) -> None:
         """Raises AssertionError as soon as a call is lost."""
         eventually(lambda: self.lost or holds(), within=60, what=what)
@@ -201,6 +209,7 @@ class Load:
         try:
             while not self._stop.is_set():
                 order_id = uuid4()
+                self._begun.append(order_id)
                 self.paid[order_id] = self._bought(order_id)
                 time.sleep(PAUSE)
         except Exception as error:

@@ -50,6 +50,7 @@ def page(processes: Started, live_server: Any, mover: Client, monkeypatch: Any) 
         context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
         opened = context.new_page()
         opened.set_default_timeout(WITHIN)
+        expect.set_options(timeout=WITHIN)
         faults: list[str] = []
         opened.on("pageerror", lambda error: faults.append(str(error)))
         yield opened
@@ -75,16 +76,22 @@ def press(page: Page, verb: str) -> None:
         page.check("input[name=meant]")
     if verb == "create":
         picture(page, "confirm")
-    page.click("#confirm button[type=submit]")
+    _leave(page, "#confirm button[type=submit]")
+
+
+def _leave(page: Page, selector: str) -> None:
+    """Click, and mark the page that comes then."""
+    with page.expect_navigation():
+        page.click(selector)
     page.evaluate("window.stayed = true")
 
 
 def becomes(page: Page, verb: str, outcome: str) -> None:
     """The page says so, and it is still the same one."""
-    expect(page.locator("[data-part=press] h2")).to_have_text(f"{verb} {outcome}", timeout=WITHIN)
+    expect(page.locator("[data-part=press] h2")).to_have_text(f"{verb} {outcome}")
     assert page.evaluate("window.stayed") is True
     said = page.locator("[data-say]")
-    expect(said).to_have_text(f"{verb} of payment: {outcome}", timeout=WITHIN)
+    expect(said).to_have_text(f"{verb} of payment: {outcome}")
 
 
 def test_out_and_back_by_buttons(page: Page, processes: Started) -> None:
@@ -92,7 +99,8 @@ def test_out_and_back_by_buttons(page: Page, processes: Started) -> None:
     pay(PAYMENTS)
     page.goto(HOME)
     card = page.locator("article", has_text="team-payments")
-    card.get_by_role("link", name="create").click()
+    with page.expect_navigation():
+        card.get_by_role("link", name="create").click()
     page.go_back()
     card.get_by_role("link", name="payment").click()
     press(page, "create")
@@ -126,8 +134,7 @@ def _stopped_and_verified(page: Page) -> None:
         press(page, "verify")
         becomes(page, "verify", "under way")
         picture(page, "working", height=560)
-        page.click("text=Stop it")
-        page.evaluate("window.stayed = true")
+        _leave(page, "text=Stop it")
         becomes(page, "verify", "stopped")
     press(page, "verify")
     becomes(page, "verify", "done")

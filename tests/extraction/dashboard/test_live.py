@@ -76,6 +76,19 @@ def test_what_is_said_is_of_the_moment_that_is_shown(
 
 
 @database
+def test_end_of_a_press_shows_what_it_has_changed(place: None, viewer: Client) -> None:
+    """The look that says that it is done shows what has come of it, however new the last one is."""
+    who = {"module": "payment", "verb": "create", "actor": "ada", "reason": "planted"}
+    press = Press.objects.create(**who, nonce=uuid4())
+    before = viewer.get(LIVE).json()["parts"]
+    stands(Phase.SHADOW)
+    presses.end(press.pk, Ended.DONE, "created")
+    after = viewer.get(LIVE).json()["parts"]
+    assert "create done" in text_of(after["press"])
+    assert {"standing", "guards"} <= {name for name in before if before[name] != after[name]}
+
+
+@database
 def test_board_has_every_module_in_its_phase(place: None, viewer: Client) -> None:
     """With owner, direction, epoch, who moved it, and what is possible next."""
     stands(Phase.EXTRACTED, percent=100, epoch=7)
@@ -153,6 +166,18 @@ def test_answer_is_kept_for_a_while() -> None:
     kept.forget()
     assert ask() == 2
     assert kept.get("b", 2.0, lambda: "other") == "other"
+
+
+def test_answer_is_of_its_occasion() -> None:
+    """Neither a kept one nor one that is being made will do on another; what comes late of the
+    former is not kept."""
+    kept, go = Kept(), threading.Event()
+    assert kept.get("a", 60, lambda: "old", occasion=1) == "old"
+    late = kept.begin("a", 60, lambda: go.wait(10) and "late", occasion=2)[1]
+    assert kept.get("a", 60, lambda: "new", occasion=3) == "new"
+    go.set()
+    assert late.result(10) == "late"
+    assert kept.get("a", 60, lambda: "newer", occasion=3) == "new"
 
 
 def test_error_is_not_kept() -> None:
