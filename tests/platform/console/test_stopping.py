@@ -14,26 +14,43 @@ import pytest
 from modules.platform.console import Stop, stop_by_signal
 from shop.env import ROOT
 
-# A ``threading.Event`` stands still within the first hundreds of them.
 ROUNDS = 3000
 TOLD_AT_ANY_MOMENT = f"""
 import random, signal
-from modules.platform.console import Stop
+from modules.platform.console import Stop, stopping
+stopping.LONGEST = 0.02
 for number in range({ROUNDS}):
     stop = Stop()
     signal.signal(signal.SIGALRM, lambda *_: stop.set())
-    signal.setitimer(signal.ITIMER_REAL, random.uniform(0.00005, 0.0005))
-    while not stop.wait(0.00001):
+    signal.setitimer(signal.ITIMER_REAL, random.uniform(0.000005, %s))
+    while not stop.wait(%s):
         pass
 print("stopped", number + 1)
 """
+# Waits of no length, that are over before they have begun: some implementations forget their end.
+UNTOLD = """
+from modules.platform.console import Stop
+print(sum(Stop().wait(0.000005) for _ in range(30_000)))
+"""
 
 
-def test_a_signal_may_come_at_any_moment() -> None:
-    """Also while the main thread is within ``wait``."""
-    command = [sys.executable, "-c", TOLD_AT_ANY_MOMENT]
+# A ``threading.Event`` stands still within the first hundreds of the former; a lock alone, for as
+# long as it waits in one go, within the first thousands of the latter.
+@pytest.mark.parametrize(("latest", "wait"), [(0.0005, 0.00001), (0.00008, None)])
+def test_a_signal_may_come_at_any_moment(latest: float, wait: float | None) -> None:
+    """Also while the main thread is within ``wait``, or about to be."""
+    assert _said(TOLD_AT_ANY_MOMENT % (latest, wait)) == (f"stopped {ROUNDS}\n", "")
+
+
+def test_the_shortest_wait_has_an_end() -> None:
+    """A ``SimpleQueue`` of Python 3.11 stands still within the first thousands."""
+    assert _said(UNTOLD) == ("0\n", "")
+
+
+def _said(script: str) -> tuple[str, str]:
+    command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert (done.stdout, done.stderr) == (f"stopped {ROUNDS}\n", "")
+    return done.stdout, done.stderr
 
 
 @pytest.fixture
