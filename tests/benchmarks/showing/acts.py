@@ -81,6 +81,12 @@ class Act:
         pause = (self.pause_ms or 0.0) / 1000
         return self.committed - pause, self.committed + pause
 
+    @property
+    def calm(self) -> tuple[float, float]:
+        """As long a time, once it is over and its phase stands."""
+        since, until = self.waiting
+        return self.until, self.until + (until - since)
+
 
 @dataclass(slots=True)
 class Shown:
