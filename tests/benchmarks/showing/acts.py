@@ -38,7 +38,6 @@ class Beside(StrEnum):
     """Who works while a step is done, beside the messages that come all the time."""
 
     BUYERS = "buyers"
-    NOBODY = "nobody"
     WRITERS = "writers"  # of rows
 
 
@@ -50,9 +49,9 @@ class Length:
 
     modules: tuple[str, ...] = MODULES
     trips: Mapping[Beside, int] = field(
-        default_factory=lambda: {Beside.BUYERS: 4, Beside.NOBODY: 4, Beside.WRITERS: 10}
+        default_factory=lambda: {Beside.BUYERS: 4, Beside.WRITERS: 10}
     )
-    dwell: float = 3.0
+    dwell: float = 2.0
 
 
 QUICK = Length(modules=MODULES[:1], trips=dict.fromkeys(Beside, 1), dwell=1.0)
@@ -130,7 +129,6 @@ class Show:
             shown.extracted_after = time.monotonic() - self._began
             self._trips(control, shown, Beside.BUYERS)
             end_buying()
-            self._trips(control, shown, Beside.NOBODY)
             with writing_rows(shop.database_url, control.own_database(MODULES[0])) as shown.rows:
                 self._trips(control, shown, Beside.WRITERS)
             self._plant(control, shown)

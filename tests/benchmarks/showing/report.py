@@ -127,7 +127,6 @@ def _times(shown: Shown, seconds: float) -> list[Goal]:
     rate = len(shown.ledger.told) / max(1.0, shown.acts[-1].until - shown.acts[0].at)
     loads = {
         Beside.WRITERS: f"{rate:.0f} messages and {shown.rows.rate:,.0f} row-writes a second",
-        Beside.NOBODY: "messages alone",
         Beside.BUYERS: "messages and buyers",
     }
     return [
