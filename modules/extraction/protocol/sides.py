@@ -29,6 +29,7 @@ Query = Sequence[Any] | Mapping[str, Any] | None
 # away as well (a COPY to a disk that stands still), so it must not be much less.
 SILENCE = 10.0
 PROBE = 1  # seconds: how often a kernel asks whether the other is there; the least that there is
+CONNECTS_WITHIN = 10  # seconds: for that the other's processor is needed, too
 
 # Text images of rows must read back as they were written, whatever the login's own settings are.
 _SESSION = """
@@ -138,7 +139,7 @@ def connect(side: Side, *, purpose: str, applies: bool = False) -> Connection:
 def bounded(url: str) -> str:
     """``url`` for a session that does not outlast its network; what it says itself stays."""
     bounds = {
-        "connect_timeout": ceil(SILENCE),
+        "connect_timeout": CONNECTS_WITHIN,
         "keepalives_idle": PROBE,
         "keepalives_interval": PROBE,
         "keepalives_count": ceil(SILENCE / PROBE),

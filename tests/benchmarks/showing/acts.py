@@ -20,7 +20,7 @@ from tests.e2e.buyers import Notebook, buying
 from tests.e2e.extracting import Controller, Seen, looking
 from tests.e2e.moving import Moved, judge
 from tests.e2e.running import RunningShop, eventually
-from tests.e2e.town import Town, samples
+from tests.e2e.town import Town, metrics_of, samples_in
 
 MODULES = ("payment", "notification")
 SHARES = (5, 50, 100)
@@ -244,8 +244,9 @@ def _monotonic(told: str) -> float:
 
 
 def _work(url: str, module: str) -> float:
-    requests = samples(url, "ficus_requests_total", {"route": f"api/v1/{module}*"})
-    events = samples(url, "ficus_bus_handled_total", {"consumer": module})
+    text = metrics_of(url)
+    requests = samples_in(text, "ficus_requests_total", {"route": f"api/v1/{module}*"})
+    events = samples_in(text, "ficus_bus_handled_total", {"consumer": module})
     return sum(requests) + sum(events)
 
 
