@@ -3,7 +3,7 @@
 Starts the whole shop with its services, puts buyers, signed messages of a payment provider and an
 operator to work, and takes payment and notification through all phases: monolith, shadow, canary at
 5, 50 and 100 %, extracted, back to the monolith's data, and extracted again; then payment some more
-times there and back, beside the buyers, when they have gone, and beside writers of rows. Prints
+times there and back, beside the buyers and, when they have gone, beside writers of rows. Prints
 what each step took, who did the work in each phase, and the table of what must be shown with this
 run's numbers. Exit code 1 when a number that must be zero is not.
 
