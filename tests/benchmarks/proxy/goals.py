@@ -23,7 +23,8 @@ class Goal:
     """``measured`` is None when who is needed for it did not take part.
 
     ``there``: what it comes to at the speed of the machine on which the goals were set, by bare
-    nginx in the same rounds. Of what is no ratio by itself; the verdict does not rest on it.
+    nginx in the same rounds; of what is no ratio by itself. It has a verdict of its own, beside the
+    one of what was measured here (docs/adr/0020-goals-at-the-speed-of-nginx.md).
     """
 
     text: str
@@ -35,9 +36,16 @@ class Goal:
 
     @property
     def met(self) -> bool | None:
-        if self.measured is None:
+        return self._judged(self.measured)
+
+    @property
+    def met_there(self) -> bool | None:
+        return self._judged(self.there)
+
+    def _judged(self, value: float | None) -> bool | None:
+        if value is None:
             return None
-        return self.measured >= self.bound if self.at_least else self.measured <= self.bound
+        return value >= self.bound if self.at_least else value <= self.bound
 
 
 def goals(standing: Standing) -> list[Goal]:
@@ -97,8 +105,9 @@ def goals(standing: Standing) -> list[Goal]:
 
 
 def as_json(standing: Standing, reached: Sequence[Goal]) -> dict[str, Any]:
-    """Every round, and every goal with its verdict."""
-    return {**asdict(standing), "goals": [{**asdict(goal), "met": goal.met} for goal in reached]}
+    """Every round, and every goal with its verdicts."""
+    told = [{**asdict(goal), "met": goal.met, "met_there": goal.met_there} for goal in reached]
+    return {**asdict(standing), "goals": told}
 
 
 def best_pair(standing: Standing, load: str) -> str | None:

@@ -108,17 +108,29 @@ def _without(standing: Standing) -> Table:
 
 
 def _goals(goals: list[Goal]) -> Table:
-    words = {True: "met", False: "missed", None: "not measured"}
+    """Each as a number, as its share of the bound, and at the speed at which the bound was set."""
     rows = []
     for goal in goals:
         sign = ">=" if goal.at_least else "<="
         bound = f"{sign} {_number(goal.bound, goal.unit)}"
-        seen, there = (
-            "" if one is None else _number(one, goal.unit) for one in (goal.measured, goal.there)
-        )
-        rows.append((goal.text, bound, seen, words[goal.met], there))
+        here = _judged(goal, goal.measured, met=goal.met, absent="not measured")
+        rows.append((goal.text, bound, *here, *_judged(goal, goal.there, met=goal.met_there)))
     title = f"Goals, and where a request costs bare nginx {NGINX_THERE} us as where they were set"
-    return tables.simple(title, ("goal", "bound", "measured", "", "there"), rows)
+    columns = ("of it", "", "there", "of it", "")
+    return tables.simple(title, ("goal", "bound", "measured", *columns), rows)
+
+
+def _judged(
+    goal: Goal, value: float | None, *, met: bool | None, absent: str = ""
+) -> tuple[str, str, str]:
+    """A value, its ratio to the bound, and the verdict."""
+    if value is None:
+        return "", "", absent
+    return (
+        _number(value, goal.unit),
+        f"{value / goal.bound:.2f}x",
+        "met" if met else "missed",
+    )
 
 
 def _number(value: float, unit: str) -> str:
