@@ -15,12 +15,14 @@ class Reading:
     """What every process of this machine has used so far.
 
     A process's figure includes its ended children, so that of a tree only grows.
-    ``busy``: all processors together, other people's work included.
+    ``busy``: all processors together, other people's work included. ``stolen``: what they wanted
+    and a virtual machine's host gave to others.
     """
 
     parents: Mapping[int, int]
     used: Mapping[int, float]
     busy: float
+    stolen: float
 
     def tree(self, root: int) -> float:
         """The process ``root`` and all below it."""
@@ -53,14 +55,11 @@ def read() -> Reading:
             continue
         parents[int(entry.name)] = int(fields[1])
         used[int(entry.name)] = sum(map(int, fields[11:15])) / _TICK
-    return Reading(parents, used, _busy())
-
-
-def _busy() -> float:
-    user, nice, system, _, _, irq, softirq, *_ = map(
+    user, nice, system, _, _, irq, softirq, stolen, *_ = map(
         int, Path("/proc/stat").read_text().partition("\n")[0].split()[1:]
     )
-    return (user + nice + system + irq + softirq) / _TICK
+    busy = user + nice + system + irq + softirq
+    return Reading(parents, used, busy / _TICK, stolen / _TICK)
 
 
 def _database_of(pid: int) -> str:

@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="3 rounds of 3 seconds")
     parser.add_argument("--json", action="store_true", help="every round, as JSON")
     parser.add_argument("--rounds", type=int, help="of each contestant under each load")
+    parser.add_argument("--pairs", type=int, help="of windows with a hung mirror and without")
     parser.add_argument("--seconds", type=float, help="of each round; at least 1")
     parser.add_argument("--clients", type=_numbers, help="how many at once, comma-separated")
     names = ", ".join(contestant.name for contestant in contestants.ALL)
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kinds", type=_kinds, help=f"of {', '.join(_KINDS)}")
     asked = parser.parse_args(arguments)
     effort = QUICK if asked.quick else Effort()
-    fields = ("rounds", "seconds", "clients", "only", "kinds")
+    fields = ("rounds", "pairs", "seconds", "clients", "only", "kinds")
     given = {name: value for name in fields if (value := getattr(asked, name)) is not None}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is stopped
     standing = Standing()

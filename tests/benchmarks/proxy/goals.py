@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tests.benchmarks.proxy.contestants import CEILING, OURS, PAIRS, Shape
-from tests.benchmarks.proxy.rounds import MIDDLE, Round, Standing
+from tests.benchmarks.proxy.rounds import MIDDLE, MIRRORING, Round, Standing
 
 BARE, FULL, HUNG = (f"{OURS} {shape}" for shape in Shape)
 NGINX, ENVOY = f"nginx {Shape.BARE}", f"envoy {Shape.FULL}"
@@ -64,7 +64,7 @@ def goals(standing: Standing) -> list[Goal]:
         )
 
     slower = there(lambda mine, slower: slower)
-    hung = standing.compared(HUNG, FULL, BUSY, lambda a, b: a.p99 / b.p99)
+    hung = standing.compared(HUNG, FULL, str(MIRRORING), lambda a, b: a.p99 / b.p99)
     added = standing.compared(FULL, NGINX, ALONE, lambda a, b: a.p50 - b.p50)
     p99 = ours(BUSY, lambda r: r.p99)
     best = best_pair(standing, BUSY)

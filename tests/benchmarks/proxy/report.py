@@ -35,6 +35,7 @@ _COLUMNS: tuple[tuple[str, str, Callable[[Round], float]], ...] = (
     ("its core", "{:.0%}", lambda r: r.proxy_core),
     ("load's", "{:.0%}", lambda r: r.load_core),
     ("others", "{:.2f}", lambda r: r.foreign),
+    ("stolen", "{:.2f}", lambda r: r.stolen),
 )
 
 

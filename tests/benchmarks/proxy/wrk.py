@@ -38,13 +38,17 @@ KINDS = (SMALL_ANSWER, UNLIKE, LARGE_ANSWER, UPLOAD)
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """``connections`` clients, each sending its next request when it has its answer."""
+    """``connections`` clients, each sending its next request when it has its answer.
+
+    ``in_turn``: many short windows instead of a few long rounds, one right behind the other.
+    """
 
     kind: Kind
     connections: int
+    in_turn: bool = False
 
     def __str__(self) -> str:
-        return f"{self.kind.name} c={self.connections}"
+        return f"{self.kind.name} c={self.connections}{' in turn' if self.in_turn else ''}"
 
 
 @dataclass(frozen=True, slots=True)
