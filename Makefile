@@ -4,10 +4,10 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 
-# command=package: a browser for the admin's pages, data planes and tools that run for real, and a
-# PostgreSQL of the system's, on which a monolith may be (Debian 12 has 15).
+# command=package: a browser for the admin's pages, data planes and tools that run for real, a
+# PostgreSQL of the system's, on which a monolith may be (Debian 12 has 15), and the other broker.
 DEBIAN := chromium=chromium nginx=nginx haproxy=haproxy wrk=wrk node=nodejs npm=npm \
-  /usr/lib/postgresql/*/bin/postgres=postgresql
+  /usr/lib/postgresql/*/bin/postgres=postgresql /usr/lib/rabbitmq/bin/rabbitmq-server=rabbitmq-server
 
 # The hosts of one module that the repository ships.
 HOSTS := payment notification
@@ -61,18 +61,21 @@ extraction: $(VENV)/.installed-dev  ## Move two modules of a running shop out an
 compiled: $(VENV)/.installed-dev  ## Compile the front door's data path with mypyc (needs a C compiler).
 	$(PY) -m strangler_proxy.compiling
 
-# Of PostgreSQL the programs alone: while it is installed Debian's scripts are to make no cluster, and
-# so start no server.
+# The programs alone: while they are installed Debian's scripts are to make no cluster of PostgreSQL,
+# and to start no server.
 CLUSTERS := /etc/postgresql-common/createcluster.conf
 NO_CLUSTER := create_main_cluster = false  \# for make debian
+POLICY := /usr/sbin/policy-rc.d
 
 debian:  ## Install the Debian packages that some tests use (as root).
 	missing=; for pair in $(DEBIAN); do \
 	  PATH="$$PATH:/usr/sbin" command -v $${pair%=*} >/dev/null || missing="$$missing $${pair#*=}"; \
 	done; [ -n "$$missing" ] || exit 0; \
 	apt-get update && apt-get install -y --no-install-recommends postgresql-common || exit 1; \
-	trap 'sed -i "/^$(NO_CLUSTER)\$$/d" $(CLUSTERS)' EXIT INT TERM; \
+	made=; [ -e $(POLICY) ] || made=$(POLICY); \
+	trap 'sed -i "/^$(NO_CLUSTER)\$$/d" $(CLUSTERS); rm -f $$made' EXIT INT TERM; \
 	echo '$(NO_CLUSTER)' >> $(CLUSTERS); \
+	[ -z "$$made" ] || { printf '#!/bin/sh\nexit 101\n' > $$made && chmod 755 $$made; } || exit 1; \
 	apt-get install -y --no-install-recommends $$missing
 
 requirements: $(VENV)/.installed-dev  ## Compile requirements*.in into pinned, hashed files.

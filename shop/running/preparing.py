@@ -22,7 +22,7 @@ def admin_password(home: Path) -> str:
 def prepare(home: Path, *, with_data: bool) -> bool:
     """Migrate, bootstrap, create the operator; True when the first goods were loaded too.
 
-    Raises ``redis.ConnectionError`` or ``psycopg.OperationalError`` for an unreachable server.
+    Raises what ``prepare_host`` does for an unreachable server.
     """
     prepare_host()
     admin_password(home)

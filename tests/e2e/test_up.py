@@ -219,6 +219,7 @@ def test_two_processes_on_one_port_are_named(home: Path) -> None:
         ("TRUSTED_PROXIES", "the door", "TRUSTED_PROXIES: 'the door' is no network"),
         ("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none", "127.0.0.1"),
         ("REDIS_URL", "redis://127.0.0.1:1/0", "127.0.0.1:1"),
+        ("BROKER_URL", "amqp://127.0.0.1:1//", "the broker cannot be used (BROKER_URL)"),
     ],
 )
 def test_wrong_environment_is_one_line(home: Path, variable: str, value: str, said: str) -> None:

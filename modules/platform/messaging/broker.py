@@ -10,7 +10,11 @@ VISIBILITY = 900
 # Bus tasks set tighter limits of their own, inside the lease (see tasks.py); these are for the
 # modules' periodic work.
 SOFT_LIMIT, HARD_LIMIT = 240, 300
-CONNECT = 2  # seconds; the relay must notice a dead broker before its lease runs out
+# Seconds, of the relay's lease of 30. A broker that is dead is noticed by the first; the second is
+# for one that stands still and keeps its connections: a request that starts outside work waits for
+# it as well. After it three more go by on RabbitMQ, which is told that channel and connection end.
+CONNECT = 2
+ANSWER = 3
 
 
 def celery_settings(broker_url: str) -> dict[str, Any]:
@@ -51,6 +55,7 @@ def _redis() -> dict[str, Any]:
         "broker_transport_options": {
             "visibility_timeout": VISIBILITY,
             "socket_connect_timeout": CONNECT,
+            "socket_timeout": ANSWER,
             "socket_keepalive": True,
             "health_check_interval": 25,
         },
@@ -59,7 +64,11 @@ def _redis() -> dict[str, Any]:
 
 def _rabbitmq() -> dict[str, Any]:
     return {
-        "broker_transport_options": {"confirm_publish": True},
+        "broker_transport_options": {
+            "confirm_publish": True,
+            "read_timeout": ANSWER,
+            "write_timeout": ANSWER,
+        },
         "task_default_queue_type": "quorum",
         "task_create_missing_queue_type": "quorum",
         # Quorum queues have no global prefetch; Celery then sets it per consumer.

@@ -2,9 +2,10 @@
 
     celery -A tests.platform.messaging.host worker -Q bus.orders,bus.ack.inventory
     python -m tests.platform.messaging.host migrate | relay | publish <events> <per transaction>
+    python -m tests.platform.messaging.host attended <queue>
 
-DATABASE_URL and REDIS_URL say where. Orders writes each event it hears as a row of ``bus_audit``,
-through the ORM: actor = key, changed = available, target = event id.
+DATABASE_URL, REDIS_URL and BROKER_URL say where. Orders writes each event it hears as a row of
+``bus_audit``, through the ORM: actor = key, changed = available, target = event id.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from django.conf import settings
 
 from modules.inventory.contract.events import StockRanLow
 from modules.platform.databases.aliases import database_settings
-from modules.platform.messaging.carrier import celery_settings, worker_queues
+from modules.platform.messaging.carrier import CeleryCarrier, celery_settings, worker_queues
 from tests.platform.example import EXAMPLE as SOURCE
 
 MODULES = (SOURCE, "orders")
@@ -137,6 +138,7 @@ def main(arguments: list[str]) -> int:
         "relay": lambda: call_command("relay"),
         "publish": lambda: publish_events(int(rest[0]), int(rest[1]), *map(float, rest[2:])),
         "queues": lambda: print(",".join(worker_queues(MODULES))),
+        "attended": lambda: print(CeleryCarrier().has_worker(rest[0])),
     }
     actions[verb]()
     return 0

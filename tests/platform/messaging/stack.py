@@ -53,8 +53,15 @@ class Stack:
         if wait:
             assert self.processes["publisher"].wait(60) == 0, self.said("publisher")
 
-    def run(self, *arguments: str) -> None:
-        subprocess.run([PYTHON, "-m", HOST, *arguments], env=self.environment, check=True)
+    def run(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [PYTHON, "-m", HOST, *arguments],
+            env=self.environment,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return done.stdout
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
         """Send the signal to the process and its children, and wait for its end."""
@@ -119,8 +126,11 @@ class Stack:
 
 
 @contextmanager
-def stack(database_url: str) -> Iterator[Stack]:
-    """A migrated host with nothing running yet; all of it is gone afterwards."""
+def stack(database_url: str, broker_url: str = "") -> Iterator[Stack]:
+    """A migrated host with nothing running yet; all of it is gone afterwards.
+
+    Redis carries the bus, unless there is a ``broker_url``.
+    """
     home = Path(tempfile.mkdtemp(prefix="ficus-bus-"))
     home.chmod(0o755)
     name = f"bus_{os.getpid()}"
@@ -131,6 +141,7 @@ def stack(database_url: str) -> Iterator[Stack]:
     environment = os.environ | {
         "DATABASE_URL": url,
         "REDIS_URL": redis_url,
+        "BROKER_URL": broker_url,
         "HOST_LEASE": str(LEASE),
     }
     environment.pop("DJANGO_SETTINGS_MODULE", None)

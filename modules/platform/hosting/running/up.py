@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from celery import current_app
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
@@ -82,12 +83,15 @@ class UpCommand(BaseCommand):
 
 
 def prepare_host() -> None:
-    """Ask Redis, migrate, put the modules' defaults in place.
+    """Ask Redis and the broker, migrate, put the modules' defaults in place.
 
-    Raises ``redis.ConnectionError`` or ``psycopg.OperationalError`` for an unreachable server.
+    Raises ``redis.ConnectionError``, ``kombu.exceptions.OperationalError``, ``amqp.AMQPError`` or
+    ``psycopg.OperationalError`` for a server that is unreachable or refuses.
     """
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         client.ping()
+    with current_app.connection_for_write() as broker:
+        broker.ensure_connection(max_retries=1, interval_start=0)
     call_command("migrate", verbosity=0)
     call_command("bootstrap")
 

@@ -15,7 +15,7 @@ BROKERS = (*REDIS, "redis+socket", "sentinel", "amqp", "amqps")
 
 def settings(host: Host, env: Environment, home: Path) -> dict[str, Any]:
     """Names and values. Raises EnvError, EmbeddedServerError."""
-    from modules.platform.messaging.carrier import celery_settings
+    from modules.platform.messaging.broker import ANSWER, CONNECT, celery_settings
 
     redis = env.server("REDIS_URL", REDIS) or redis_url(home)
     broker = env.server("BROKER_URL", BROKERS) or redis
@@ -24,7 +24,11 @@ def settings(host: Host, env: Environment, home: Path) -> dict[str, Any]:
         "REDIS_URL": redis,
         "BROKER_URL": broker,
         "CACHES": {
-            "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis}
+            "default": {
+                "BACKEND": "django.core.cache.backends.redis.RedisCache",
+                "LOCATION": redis,
+                "OPTIONS": {"socket_connect_timeout": CONNECT, "socket_timeout": ANSWER},
+            }
         },
         **{f"CELERY_{name.upper()}": value for name, value in celery.items()},
     }
