@@ -42,7 +42,7 @@ class TakesByAuthority(bootsteps.StartStopStep):
                     queues.deselect(queue)
 
     def start(self, consumer: Consumer) -> None:
-        self.follow(consumer)
+        self.leave(consumer)
         self.tell(consumer)
         self._timer = consumer.timer.call_repeatedly(LOOK, self.follow, (consumer,))
 
@@ -50,6 +50,17 @@ class TakesByAuthority(bootsteps.StartStopStep):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def leave(self, consumer: Consumer) -> None:
+        """What became another host's while the worker had no broker.
+
+        What has become its own is left to the first look: RabbitMQ delivers as soon as a queue is
+        taken from, and a worker that starts has nobody yet who receives it.
+        """
+        for module in installed_modules():
+            if not hosted(module):
+                for queue in self._given.intersection(worker_queues([module])):
+                    consumer.cancel_task_queue(queue)
 
     def follow(self, consumer: Consumer) -> None:
         """Take as the authority stands now."""

@@ -92,6 +92,8 @@ def logging_settings(*, fmt: str, level: str) -> dict[str, Any]:
             "axes": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},
             "celery.app.trace": {"filters": ["handed_back"]},
+            # Two lines for each queue of RabbitMQ: what it warns of, a task's ETA, is never used.
+            "kombu.transport.native_delayed_delivery": {"level": "ERROR"},
         },
     }
 

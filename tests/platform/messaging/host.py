@@ -22,6 +22,7 @@ from django.conf import settings
 
 from modules.inventory.contract.events import StockRanLow
 from modules.platform.databases.aliases import database_settings
+from modules.platform.messaging import taking
 from modules.platform.messaging.carrier import CeleryCarrier, celery_settings, worker_queues
 from tests.platform.example import EXAMPLE as SOURCE
 
@@ -60,6 +61,7 @@ _configure()
 app = Celery("host")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["modules.platform.messaging"])
+taking.install(app)
 
 
 def write_down(event: StockRanLow) -> None:
