@@ -7,6 +7,7 @@ set already are used as they are.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import signal
@@ -37,6 +38,7 @@ def _start() -> None:
     # By default SIGTERM ends Python without a word, and the servers would stay.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     _home = Path(tempfile.mkdtemp(prefix="ficus-test-", dir=memory.directory()))
+    atexit.register(_stop)  # pytest configures nothing when it does not understand its arguments
     _home.chmod(0o755)  # as root PostgreSQL runs under a user of its own, which must get there
     os.environ["FICUS_HOME"] = str(_home)
     _server_stays = bool(os.environ.get("DATABASE_URL"))
@@ -48,13 +50,20 @@ def _start() -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    """While pytest still says what goes wrong."""
+    _stop()
+
+
+def _stop() -> None:
     """Leave nothing behind."""
+    global _home
     if _home is not None:
+        home, _home = _home, None
         if _server_stays:
             template.forget()
-        embedded.stop_postgres(_home)
-        embedded.stop_redis(_home)
-        shutil.rmtree(_home, ignore_errors=True)
+        embedded.stop_postgres(home)
+        embedded.stop_redis(home)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 _start()

@@ -28,7 +28,7 @@ def stock_and_retire(home: Path, env: Mapping[str, str]) -> None:
     """Goods to sell, and payment with its data where the monolith has nothing of it any more."""
     with _strangler(home, env) as say:
         say("create")
-        _stock(home, env)
+        stock(home, env)
         wait_for_own(env)
         for verb in BEFORE:
             say(*verb)
@@ -62,7 +62,8 @@ def wait_for_door(env: Mapping[str, str]) -> None:
     eventually(is_known, within=BEGUN_WITHIN, what="a front door that knows payment's own instance")
 
 
-def _stock(home: Path, env: Mapping[str, str]) -> None:
+def stock(home: Path, env: Mapping[str, str]) -> None:
+    """A dozen products, in stock."""
     goods = home / "goods.csv"
     write_goods(goods)
     command = [sys.executable, "manage.py", "import_catalog", str(goods)]

@@ -18,10 +18,12 @@ import pytest
 
 from shop.env import ROOT
 from tests import plain
-from tests.e2e.retiring import stock_and_retire, wait_for_door, wait_for_own
+from tests.e2e.mailed import mails_by_address
+from tests.e2e.retiring import stock, stock_and_retire, wait_for_door, wait_for_own
 from tests.e2e.running import PORTS, eventually
 from tests.e2e.shopper import Shopper
 from tests.ports import free_port
+from tests.rabbit import running_rabbit
 
 # Those of the test session, where the command does not get as far as to use them.
 SERVERS = {name: os.environ[name] for name in ("DATABASE_URL", "REDIS_URL")}
@@ -132,6 +134,30 @@ def test_up_opens_the_shop_and_ctrl_c_leaves_nothing(home: Path) -> None:
         begun = _begun(home)
         assert {"web", "notification-web", "payment-own-web"} <= begun
         assert begun.isdisjoint({"payment-web", "payment-watch", "standin"})
+
+
+@pytest.mark.debian
+def test_rabbitmq_carries_all_of_a_shop(home: Path) -> None:
+    """Orders are paid and mailed, by the monolith's workers and by a service's."""
+    with running_rabbit() as rabbit:
+        env = environment(home, BROKER_URL=rabbit.url, WEB_WORKERS="1")
+        with running_up(home, env):
+            stock(home, env)
+            _is_mailed(home, env)
+            given = ("notification", "--percent", "100", "--reason", "to see it work")
+            done = _manage(env, "placement", "set", *given)
+            assert done.returncode == 0, done.stderr
+            _is_mailed(home, env)
+
+
+def _is_mailed(home: Path, env: dict[str, str]) -> None:
+    """A guest buys, and the confirmation comes."""
+    door = f"http://localhost:{env['PROXY_PORT']}"
+    with plain.client(base_url=door, timeout=40) as http:
+        guest = Shopper(http)
+        taken = guest.buy("E2E-1")
+        assert taken.status_code == 201, taken.text
+    eventually(lambda: mails_by_address(home).get(guest.email), what="the mail")
 
 
 def _begun(home: Path) -> set[str]:

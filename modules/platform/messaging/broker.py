@@ -50,6 +50,13 @@ def celery_settings(broker_url: str) -> dict[str, Any]:
     }
 
 
+def told(error: BaseException) -> str:
+    """What a log says of an error. kombu's has the words of the error behind it, which may have
+    none, as a timeout; then that one itself is named.
+    """
+    return repr(error if str(error) or error.__cause__ is None else error.__cause__)
+
+
 def _redis() -> dict[str, Any]:
     return {
         "broker_transport_options": {

@@ -9,6 +9,7 @@ import structlog
 from django.db import transaction
 
 from modules.platform.databases import alias_of
+from modules.platform.messaging.broker import told
 from modules.platform.messaging.carrier import carrier
 from modules.platform.messaging.crashpoints import crash_point
 
@@ -30,5 +31,5 @@ def _start(module: str, task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     try:
         carrier().call(module, task, args, kwargs)
     except Exception as error:  # kombu, redis and amqp have no common root
-        log.warning("bus.task_not_sent", module=module, task=task.name, error=repr(error))
+        log.warning("bus.task_not_sent", module=module, task=task.name, error=told(error))
     crash_point("task.after_send")

@@ -14,6 +14,7 @@ from django.db import connections
 from modules.platform.databases import alias_of
 from modules.platform.messaging import maintenance, registry, relay, subscriptions
 from modules.platform.messaging.authority import hosted, hosted_modules, refused
+from modules.platform.messaging.broker import told
 from modules.platform.messaging.carrier import Carrier
 from modules.platform.messaging.claiming import Limits, configured
 from modules.platform.messaging.wake import Listener
@@ -104,7 +105,7 @@ class RelayProcess:
             else:
                 self._carrier.announce(announcement)
         except Exception as error:  # repeated at the next upkeep
-            log.warning("bus.not_announced", source=announcement.source, error=repr(error))
+            log.warning("bus.not_announced", source=announcement.source, error=told(error))
             self._drop_connection(announcement.source)
 
     def _known(self) -> list[Watch]:
@@ -119,7 +120,7 @@ class RelayProcess:
             watch.claim_at = watch.look_at
             # Elsewhere in authority is no failure: it is asked again, quietly.
             tell = log.debug if refused(error) else log.warning
-            tell("bus.relay_failed", module=watch.module, error=repr(error))
+            tell("bus.relay_failed", module=watch.module, error=told(error))
             if isinstance(error, DatabaseError):
                 self._drop_connection(watch.module)
         else:

@@ -19,7 +19,7 @@ from celery import Celery
 from django.conf import settings
 
 from modules.platform.databases import embedded
-from modules.platform.messaging.broker import ANSWER, CONNECT, celery_settings
+from modules.platform.messaging.broker import ANSWER, CONNECT, celery_settings, told
 from modules.platform.messaging.carrier import worker_queues
 from tests.platform.example import EXAMPLE
 from tests.platform.messaging.stack import Stack, stack
@@ -167,8 +167,9 @@ def test_a_broker_that_stands_still_holds_nobody(broker: tuple[str, StandsStill]
     send()
     with standing_still():
         for _ in range(2):
-            with pytest.raises(kombu.exceptions.OperationalError):
+            with pytest.raises(kombu.exceptions.OperationalError) as raised:
                 send()
+            assert "OperationalError('')" not in told(raised.value)
     # The first has an open connection, which it tells that channel and connection end; the next
     # is refused its connection.
     assert took[1] < 3 * ANSWER + 1
