@@ -1,4 +1,4 @@
-"""One running shop for all end-to-end tests of a worker, which ends with the last of them."""
+"""One running shop for all end-to-end tests of a worker."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def shop() -> Iterator[RunningShop]:
     """A shop with a dozen products in stock, and every process running, its services' as well.
 
@@ -81,7 +81,7 @@ def write_goods(path: Path) -> None:
             writer.writerow([*row, f"{number}.50", "USD", STOCK])
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def services(shop: RunningShop) -> Iterator[Town]:
     """The shop's services, once they have been ready to be given work."""
     town = Town(shop)

@@ -10,7 +10,7 @@ from tests.e2e.operators.office import Office
 from tests.e2e.town import Town
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def working(services: Town) -> Iterator[Office]:
     """The town with its staff; all work is at home again after the last test."""
     services.wait_for_services()

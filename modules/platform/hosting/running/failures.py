@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import django.db
-import kombu.exceptions
 import psycopg
 import redis
-from amqp.exceptions import AMQPError  # type: ignore[import-untyped]
 
 from modules.platform.databases.embedded import EmbeddedServerError
 from modules.platform.hosting.environment import EnvError
@@ -22,7 +20,5 @@ def one_line(error: Exception) -> str | None:
             return f"PostgreSQL cannot be used (DATABASE_URL): {flat}"
         case redis.ConnectionError() | redis.TimeoutError():
             return f"Redis cannot be reached (REDIS_URL): {flat}"
-        case kombu.exceptions.OperationalError() | AMQPError():
-            return f"the broker cannot be used (BROKER_URL): {flat}"
         case _:
             return None

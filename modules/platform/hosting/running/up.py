@@ -13,12 +13,13 @@ from typing import Any
 
 import redis
 from celery import current_app
+from celery.exceptions import OperationalError
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
 from modules.platform.console import CommandFailed
-from modules.platform.hosting.environment import Environment
+from modules.platform.hosting.environment import EnvError, Environment
 from modules.platform.hosting.host import Host
 from modules.platform.hosting.running.ports import require_free_ports
 from modules.platform.hosting.running.process import Process, Source, nothing_more
@@ -85,15 +86,22 @@ class UpCommand(BaseCommand):
 def prepare_host() -> None:
     """Ask Redis and the broker, migrate, put the modules' defaults in place.
 
-    Raises ``redis.ConnectionError``, ``kombu.exceptions.OperationalError``, ``amqp.AMQPError`` or
-    ``psycopg.OperationalError`` for a server that is unreachable or refuses.
+    Raises ``redis.ConnectionError``, EnvError or ``psycopg.OperationalError`` for a server that is
+    unreachable or refuses.
     """
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         client.ping()
-    with current_app.connection_for_write() as broker:
-        broker.ensure_connection(max_retries=1, interval_start=0)
+    _ask_broker()
     call_command("migrate", verbosity=0)
     call_command("bootstrap")
+
+
+def _ask_broker() -> None:
+    with current_app.connection_for_write() as broker:
+        try:
+            broker.ensure_connection(max_retries=1, interval_start=0)
+        except (OperationalError, *broker.connection_errors, *broker.channel_errors) as error:
+            raise EnvError(f"the broker cannot be used (BROKER_URL): {error}") from error
 
 
 def _chosen(everything: Sequence[Process], only: str) -> Sequence[Process]:
