@@ -22,6 +22,7 @@ FILES = (
     "tests/extraction/",
     "tests/platform/discovery/test_commands.py",
     "tests/platform/grpc_calls/test_processes.py",
+    "tests/platform/messaging/test_brokers.py",
     "tests/platform/messaging/test_processes.py",
     "tests/platform/placement/",
     "tests/platform/rpc/test_switches.py",

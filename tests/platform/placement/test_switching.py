@@ -236,4 +236,4 @@ def test_events_are_the_monoliths_while_the_services_workers_are_silent(running:
     running.worker("service")
     until(lambda: not is_silent())
     assert "placement.workers_silent" in running.said("attend")
-    assert "placement.workers_back" in running.said("attend")
+    until(lambda: "placement.workers_back" in running.said("attend"))  # said after it is written
