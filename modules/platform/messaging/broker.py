@@ -10,9 +10,9 @@ VISIBILITY = 900
 # Bus tasks set tighter limits of their own, inside the lease (see tasks.py); these are for the
 # modules' periodic work.
 SOFT_LIMIT, HARD_LIMIT = 240, 300
-# Seconds, of the relay's lease of 30. A broker that is dead is noticed by the first; the second is
-# for one that stands still and keeps its connections: a request that starts outside work waits for
-# it as well. After it three more go by on RabbitMQ, which is told that channel and connection end.
+# Seconds, within the relay's lease of 30: for a broker that is dead, and for one that stands still
+# with its connections open. A request that starts outside work waits for it as well. On RabbitMQ
+# the first time takes three ANSWERs: channel and connection are told to end, which is waited for.
 CONNECT = 2
 ANSWER = 3
 
