@@ -11,7 +11,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ import yaml
 
 from tests.docs.documents import Part, base_of, is_fragment, is_whole, merged, parsed
 from tests.docs.markdown import Block, Section, sections
-from tests.docs.shell import Shell, matches, steps
+from tests.docs.shell import DoesNotEnd, Shell, matches, steps
 from tests.docs.stage import Stage
 from tests.proxy.front import REPOSITORY
 
@@ -67,7 +67,10 @@ class Page:
         self._shared: Stage | None = None
 
     def run(self, section: Section, change: Change = as_it_is) -> Iterator[Difference]:
-        """Run it, with each document changed; what is printed otherwise than the page says."""
+        """Run it, with each document changed; what is printed otherwise than the page says.
+
+        A command that does not end is the last one of its section, and one more difference.
+        """
         with self._stage(section) as stage, stage.shell() as shell:
             if section.blocks[0].language != "yaml":
                 stage.serve(change(self._base))
@@ -79,7 +82,9 @@ class Page:
                     document = change(merged(self._base, parsed(block)))
                     stage.serve(document, fresh=FRESH in block.mark)
                 elif block.language == "console":
-                    yield from _differences(stage, shell, block)
+                    ended = yield from _differences(stage, shell, block)
+                    if not ended:
+                        return
             stage.check()
 
     @contextmanager
@@ -116,11 +121,18 @@ def _text(block: Block, change: Change) -> str:
     return block.text if change is as_it_is else yaml.safe_dump(change(parsed(block)))
 
 
-def _differences(stage: Stage, shell: Shell, block: Block) -> Iterator[Difference]:
+def _differences(stage: Stage, shell: Shell, block: Block) -> Generator[Difference, None, bool]:
+    """Of each command; whether all of them ended."""
     for step in steps(block.text):
-        printed = stage.run(shell, step)
-        if not matches(step.printed, printed):
+        try:
+            printed, ended = stage.run(shell, step), True
+        except DoesNotEnd as error:
+            printed, ended = f"{error.printed}\n(and does not end)\n{stage.told()}", False
+        if not ended or not matches(step.printed, printed):
             yield Difference(block.line + step.line, step.command, step.printed, printed)
+        if not ended:
+            return False
+    return True
 
 
 # ---------------------------------------------------------------- by hand

@@ -32,6 +32,14 @@ _FORMS = (
 )
 
 
+class DoesNotEnd(Exception):
+    """A command runs longer than ``PATIENCE``; so does its shell. ``printed``: so far."""
+
+    def __init__(self, printed: str) -> None:
+        super().__init__(f"a command does not end; so far: {printed!r}")
+        self.printed = printed
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """A command and what it prints; ``line`` counts from 0 within the block."""
@@ -104,7 +112,11 @@ class Shell:
                 self._changed.notify_all()
 
     def run(self, step: Step, expected: str) -> str:
-        """What the command printed. A command in the background prints until it is ``expected``."""
+        """What the command printed. A command in the background prints until it is ``expected``.
+
+        Raises:
+            DoesNotEnd: nothing more can be run in this shell.
+        """
         assert self._process.stdin is not None
         script = f"{step.command}\nprintf '\\n%s\\n' '{_END}'\n"
         self._process.stdin.write(script.encode())
@@ -122,7 +134,7 @@ class Shell:
         mark = f"\n{_END}\n".encode()
         with self._changed:
             if not self._changed.wait_for(lambda: mark in self._printed, PATIENCE):
-                raise AssertionError(f"a command does not end; so far: {self._printed!r}")
+                raise DoesNotEnd(self._printed.decode(errors="replace"))
             printed, _, self._printed = self._printed.partition(mark)
         return printed.decode(errors="replace")
 

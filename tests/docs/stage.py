@@ -157,6 +157,14 @@ class Stage:
         if self._door is not None:
             assert "Traceback" not in self._door.said(), self._door.said()
 
+    def told(self) -> str:
+        """What the front door can tell of what went wrong: its output, and its access log."""
+        access = self.folder / "access.log"
+        lines = access.read_text().splitlines()[-20:] if access.exists() else []
+        said = self._door.said() if self._door is not None else ""
+        runs = self._door is not None and self._door.runs
+        return "\n".join([f"(the front door {'runs' if runs else 'does not run'})", said, *lines])
+
     @contextmanager
     def shell(self) -> Iterator[Shell]:
         """A shell in the folder."""

@@ -69,7 +69,9 @@ def _drop(module: str, name: str) -> bool:
         with atomic(module):
             execute(module, "SET LOCAL lock_timeout = '50ms'")
             execute(module, f"DROP TABLE {name}")
-    except (OperationalError, InternalError):
+    except (OperationalError, InternalError) as error:
+        reason = str(error).partition("\n")[0]
+        log.info("bus.partition_kept", module=module, partition=name, reason=reason)
         return False
     log.info("bus.partition_dropped", module=module, partition=name)
     return True
