@@ -6,20 +6,31 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-Found = TypeVar("Found")
 LONGEST = 30.0  # seconds
+_FIRST, _PAUSE = 0.005, 0.1  # seconds between two looks: soon at first, then at ease
+
+Found = TypeVar("Found")
 
 
-def until(
-    holds: Callable[[], Found], what: str = "it", *, within: float = LONGEST, every: float = 0.01
-) -> Found:
-    """What ``holds()`` says, as soon as that is true; it is asked each ``every`` seconds.
+def eventually(look: Callable[[], Found], what: str = "it", *, within: float = LONGEST) -> Found:
+    """What ``look()`` finds, as soon as that is true.
 
     Raises:
-        AssertionError: it was not for ``within`` seconds; names ``what`` and what was said last.
+        AssertionError: it was not for ``within`` seconds; names ``what`` and what was found last.
     """
     end = time.monotonic() + within
-    while not (found := holds()):
+    pause = _FIRST
+    while not (found := look()):
         assert time.monotonic() < end, f"{what} did not happen in {within:g} s (last: {found!r})"
-        time.sleep(every)
+        time.sleep(pause)
+        pause = min(pause * 1.5, _PAUSE)
     return found
+
+
+def seconds_until(
+    look: Callable[[], object], what: str = "it", *, within: float = LONGEST
+) -> float:
+    """How long it took until ``look()`` found something. Raises as ``eventually``."""
+    began = time.monotonic()
+    eventually(look, what, within=within)
+    return time.monotonic() - began

@@ -24,8 +24,9 @@ from modules.platform.hosting.running.process import Process, Stage
 from shop.env import ROOT
 from tests import plain
 from tests.e2e.operators.browser import PASSWORD, Operator
-from tests.e2e.running import RunningShop, eventually
+from tests.e2e.running import RunningShop
 from tests.e2e.town import samples
+from tests.waiting import eventually
 
 REASON = ("--reason", "INC-42: a test moves it", "--yes")
 # The lock of modules/extraction/controlling.py.

@@ -15,7 +15,8 @@ import httpx
 
 from tests import plain
 from tests.e2e.extracting import Controller
-from tests.e2e.running import RunningShop, eventually
+from tests.e2e.running import RunningShop
+from tests.waiting import eventually
 
 MODULE = "payment"
 # The front door, the monolith, the service on its own database, and who carries the changes.

@@ -25,8 +25,9 @@ from modules.platform.hosting.running.process import Process
 from shop.env import MODULES, ROOT, load
 from shop.running.own_services import OwnServices
 from shop.running.processes import processes
-from tests.e2e.running import SERVICES, RunningShop, eventually
+from tests.e2e.running import SERVICES, RunningShop
 from tests.e2e.town import Town
+from tests.waiting import eventually
 
 HERE = tuple(module for module in MODULES if module not in SERVICES)
 # What dies when a service's host does; what stands in for the bank and for mail is not its own.

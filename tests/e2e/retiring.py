@@ -18,7 +18,7 @@ from shop.env import ROOT
 from tests import plain
 from tests.e2e.conftest import write_goods
 from tests.e2e.extracting import BEGUN_WITHIN, REASON
-from tests.e2e.running import eventually
+from tests.waiting import eventually
 
 Say = Callable[..., None]
 BEFORE = (("backfill",), ("verify",), ("cutover",), ("verify",))

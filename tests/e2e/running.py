@@ -9,8 +9,7 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from shop.running.processes import processes
 from shop.running.services import prepare_services
 from tests import plain, template
 from tests.ports import free_port
+from tests.waiting import eventually
 
 READY_WITHIN = 60.0  # seconds
 STOP_WITHIN = 15.0  # seconds
@@ -34,18 +34,6 @@ PORTS = (
     *("PROXY", "PROXY_ADMIN", "WEB", "STANDIN", "MAILBOX"),
     *(f"{name.upper()}{own}" for name in SERVICES for own in ("", "_OWN")),
 )
-
-
-def eventually(check: Callable[[], Any], *, within: float = 30.0, what: str = "it") -> Any:
-    """``check()`` as soon as it is true; AssertionError after ``within`` seconds."""
-    until = time.monotonic() + within
-    while True:
-        found = check()
-        if found:
-            return found
-        if time.monotonic() > until:
-            raise AssertionError(f"{what} did not happen within {within} s (last: {found!r})")
-        time.sleep(0.1)
 
 
 class RunningShop:

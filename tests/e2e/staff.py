@@ -11,8 +11,9 @@ from uuid import uuid4
 import httpx
 
 from tests import plain
-from tests.e2e.running import RunningShop, eventually
+from tests.e2e.running import RunningShop
 from tests.e2e.shopper import expect
+from tests.waiting import eventually
 
 EMAIL, PASSWORD = "staff@shop.example", "a quiet corner of the warehouse"
 

@@ -9,8 +9,9 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from shop.running.preparing import ADMIN_EMAIL
-from tests.e2e.running import RunningShop, eventually
+from tests.e2e.running import RunningShop
 from tests.e2e.shopper import Shopper, expect
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.debian
 PASSWORD = "a long enough passphrase"

@@ -18,10 +18,10 @@ from tests import plain
 from tests.e2e.conftest import GOODS, write_goods
 from tests.e2e.crowd import Crowd
 from tests.e2e.parted import PartedShop
-from tests.e2e.running import eventually
 from tests.e2e.settling import mails, settlement
 from tests.e2e.staff import EMAIL, PASSWORD
 from tests.e2e.town import Town
+from tests.waiting import eventually
 
 SKUS = [f"E2E-{number}" for number in range(1, GOODS + 1)]
 REST_WITHIN = 60.0  # seconds; the promise, as in tests.benchmarks.bench_degradation

@@ -10,8 +10,9 @@ from tests.e2e.buyers import Notebook, buying
 from tests.e2e.extracting import Controller, looking
 from tests.e2e.killing import PATIENCE, Kill, killed
 from tests.e2e.moving import Moved, judge
-from tests.e2e.running import RunningShop, eventually
+from tests.e2e.running import RunningShop
 from tests.e2e.town import Town
+from tests.waiting import eventually
 
 BUYERS = 3
 PAUSE = 1.0  # seconds between two purchases of one; each step is a process that wants to start, too

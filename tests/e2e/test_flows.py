@@ -16,10 +16,11 @@ import httpx
 import pytest
 
 from tests import plain
-from tests.e2e.running import READY_WITHIN, RunningShop, eventually
+from tests.e2e.running import READY_WITHIN, RunningShop
 from tests.e2e.shopper import Shopper, expect
 from tests.e2e.staff import Staff, charges_of, mail_to, sign_in
 from tests.ports import free_port
+from tests.waiting import eventually
 
 REST_WITHIN = 60.0  # seconds; the promise for every order, whatever dies
 # Every call that placing makes is number 1 to 4: cart and shipping, stock, payment, cart.

@@ -14,9 +14,10 @@ import httpx
 import pytest
 
 from tests import plain
-from tests.e2e.running import RunningShop, eventually
+from tests.e2e.running import RunningShop
 from tests.e2e.shopper import Shopper, expect
 from tests.e2e.staff import EMAIL, PASSWORD, Staff, sign_in
+from tests.waiting import eventually
 
 JSON = {"Content-Type": "application/json"}
 SIGN_IN_LIMIT = 30  # a minute, as the shop is configured by default

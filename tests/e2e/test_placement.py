@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.moving import move
-from tests.e2e.running import eventually
 from tests.e2e.shopper import Shopper, expect
 from tests.e2e.town import Town
+from tests.waiting import eventually
 
 SWITCHES = 50
 BUYERS = 2

@@ -6,7 +6,8 @@ import json
 import subprocess
 
 from tests.docs.markdown import sections
-from tests.e2e.running import ROOT, RunningShop, eventually
+from tests.e2e.running import ROOT, RunningShop
+from tests.waiting import eventually
 
 HERE = "http://localhost:8000"  # where the README's shop is
 

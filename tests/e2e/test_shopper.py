@@ -5,8 +5,9 @@ from __future__ import annotations
 from email import message_from_bytes
 from pathlib import Path
 
-from tests.e2e.running import RunningShop, eventually
+from tests.e2e.running import RunningShop
 from tests.e2e.shopper import Shopper, expect
+from tests.waiting import eventually
 
 
 def mails_to(home: Path, address: str) -> list[str]:

@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from tests import plain
-from tests.e2e.running import RunningShop, eventually
+from tests.e2e.running import RunningShop
 from tests.e2e.shopper import Shopper, expect
+from tests.waiting import eventually
 
 AT_REST = ("confirmed", "captured", "cancelled")
 REST_WITHIN = 60.0  # seconds; the promise for every order, whatever dies

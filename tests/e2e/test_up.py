@@ -20,10 +20,11 @@ from shop.env import ROOT
 from tests import plain
 from tests.e2e.mailed import mails_by_address
 from tests.e2e.retiring import stock, stock_and_retire, wait_for_door, wait_for_own
-from tests.e2e.running import PORTS, eventually
+from tests.e2e.running import PORTS
 from tests.e2e.shopper import Shopper
 from tests.ports import free_port
 from tests.rabbit import running_rabbit
+from tests.waiting import eventually
 
 # Those of the test session, where the command does not get as far as to use them.
 SERVERS = {name: os.environ[name] for name in ("DATABASE_URL", "REDIS_URL")}

@@ -14,7 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from shop.env import ROOT
 from tests import plain
-from tests.e2e.running import RunningShop, eventually
+from tests.e2e.running import RunningShop
+from tests.waiting import eventually
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,9 +30,9 @@ from modules.platform.keys import KeyRing, SigningKey, jwk_set
 from modules.platform.messaging.wire import WireEvent, encode_events
 from shop.env import ROOT
 from tests import plain
-from tests.e2e.running import eventually
 from tests.e2e.test_up import processes_of
 from tests.ports import free_port
+from tests.waiting import eventually
 
 SHOP_URL = "http://shop.test"
 OPENS_WITHIN = 90.0  # seconds; PostgreSQL is made from nothing

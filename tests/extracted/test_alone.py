@@ -15,8 +15,8 @@ import pytest
 from modules.orders.contract import OrderFailed
 from modules.platform.keys import KeyRing
 from tests import plain
-from tests.e2e.running import eventually
 from tests.extracted.alone import Alone, running_alone
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 

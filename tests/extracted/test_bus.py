@@ -8,7 +8,8 @@ import pytest
 from django.conf import settings
 
 from tests.extracted.bus.harm import OPENS_WITHIN, harm, open_town, rest
-from tests.extracted.bus.town import Town, town, wait_until
+from tests.extracted.bus.town import Town, town
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.processes,
@@ -41,13 +42,13 @@ def test_nothing_is_lost_doubled_or_reordered_between_hosts(both: Town) -> None:
 
 def test_worker_takes_what_its_host_has_the_authority_over(both: Town) -> None:
     """Not payment's queues while that is elsewhere; again when it is back; and not once more."""
-    wait_until(lambda: bool(both.taken("shop")), within=OPENS_WITHIN, what="the worker's answer")
+    eventually(lambda: bool(both.taken("shop")), within=OPENS_WITHIN, what="the worker's answer")
     assert not PAYMENTS_QUEUES & both.taken("shop")
     assert both.taken("payment") >= PAYMENTS_QUEUES
     both.take_authority("shop", "")
-    wait_until(lambda: both.taken("shop") >= PAYMENTS_QUEUES, within=20, what="taking")
+    eventually(lambda: both.taken("shop") >= PAYMENTS_QUEUES, within=20, what="taking")
     both.take_authority("shop", "payment")
-    wait_until(lambda: not PAYMENTS_QUEUES & both.taken("shop"), within=20, what="leaving")
+    eventually(lambda: not PAYMENTS_QUEUES & both.taken("shop"), within=20, what="leaving")
 
 
 def test_bus_goes_on_when_the_shop_has_nothing_but_the_contract(both: Town) -> None:

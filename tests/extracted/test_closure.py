@@ -34,8 +34,8 @@ from modules.platform.keys import KeyRing, jwk_set
 from modules.platform.rpc import Calls, RemoteRoute
 from shop.env import ROOT
 from tests import plain
-from tests.e2e.running import eventually
 from tests.ports import free_port
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 

@@ -13,9 +13,9 @@ from django.conf import settings
 
 from shop.env import ROOT
 from tests import plain
-from tests.e2e.running import eventually
 from tests.extracted.alone import inherited, manage
 from tests.ports import free_port
+from tests.waiting import eventually
 
 SERVERS = {"DATABASE_URL": settings.DATABASE_URL, "REDIS_URL": settings.REDIS_URL}
 

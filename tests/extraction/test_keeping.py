@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 
 import psycopg
 import pytest
@@ -29,6 +28,7 @@ from tests.extraction.commands import (
     told,
 )
 from tests.proxy.front import FrontDoor
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -49,13 +49,6 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE application_name = 'ficus payment forward apply' AND datname = current_database()
 """
 COUNT = "SELECT count(*) FROM payment_payment"
-
-
-def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def carried() -> bool | None:
@@ -113,8 +106,8 @@ def _changes_are_carried() -> None:
     assert "nobody" in strangler("status", "payment")[1]
     with Watching() as watching:
         pay(2)
-        until(lambda: there() == 2)
-        until(lambda: carried() is True)
+        eventually(lambda: there() == 2)
+        eventually(lambda: carried() is True)
     assert watching.report[0].rows >= 2
 
 
@@ -129,12 +122,12 @@ def _stream_that_ended_is_begun_again(caplog: pytest.LogCaptureFixture) -> None:
         caplog.at_level(logging.INFO),
         Watching(),
     ):
-        until(lambda: carried() is True)
+        eventually(lambda: carried() is True)
         connection.execute(CUT_OFF)
         connection.execute("ALTER SCHEMA payment_move RENAME TO payment_gone")
         try:
             pay(1)
-            until(lambda: logged(caplog, "move.stream_ended") == 1)
+            eventually(lambda: logged(caplog, "move.stream_ended") == 1)
             shown = told("status", "payment")[1]["modules"][0]
             assert shown["databases"] not in ("monolith", "service")
             assert shown["carried"] is not True
@@ -142,8 +135,8 @@ def _stream_that_ended_is_begun_again(caplog: pytest.LogCaptureFixture) -> None:
             assert logged(caplog, "extraction.begun_again") == 0
         finally:
             connection.execute("ALTER SCHEMA payment_gone RENAME TO payment_move")
-        until(lambda: there() == 3)
-        until(lambda: carried() is True)
+        eventually(lambda: there() == 3)
+        eventually(lambda: carried() is True)
     assert logged(caplog, "extraction.begun_again") == logged(caplog, "move.stream_ended") == 1
 
 
@@ -151,9 +144,9 @@ def _partitions_are_level() -> None:
     """What the monolith makes ahead the other side has, and nothing else, guards and all."""
     make_partitions()
     with Watching():
-        until(lambda: service_rows(PARTS) == monolith_rows(PARTS))
+        eventually(lambda: service_rows(PARTS) == monolith_rows(PARTS))
         guarded = [(len(monolith_rows(PARTS)),)]
-        until(lambda: service_rows(GUARDED) == monolith_rows(GUARDED) == guarded)
+        eventually(lambda: service_rows(GUARDED) == monolith_rows(GUARDED) == guarded)
     assert guarded > [(3,)]
     # One that only the service's host has made ahead is not the authority's, and goes.
     # (Each side makes them ahead of its own log's head, and the monolith's may be far ahead.)
@@ -172,7 +165,7 @@ def _pause_stands_still() -> None:
         time.sleep(0.8)
         assert there() == 3
         assert not done("resume")["after"]["paused"]
-        until(lambda: there() == 5)
+        eventually(lambda: there() == 5)
 
 
 def _dead_controller_after_its_commit_point(door: FrontDoor) -> None:

@@ -38,10 +38,11 @@ from modules.platform.discovery import Role, registry
 from modules.platform.observability import probes
 from tests.docs.markdown import tables
 from tests.extraction.commands import done, pay
-from tests.extraction.test_keeping import Watching, until
+from tests.extraction.test_keeping import Watching
 from tests.extraction.test_runbook import rules
 from tests.extraction.test_runbook import text as runbook
 from tests.platform.discovery.serving import said
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -180,8 +181,8 @@ def _changes_wait(look: partial[Scrape]) -> None:
 def _changes_are_carried(look: partial[Scrape]) -> None:
     """By whoever watches; that is seen by its sessions, so in whichever process it lives."""
     with Watching():
-        until(lambda: _streams(look()) == (1, 1, 0, 0))
-    until(lambda: _streams(look())[:2] == (0, 0))
+        eventually(lambda: _streams(look()) == (1, 1, 0, 0))
+    eventually(lambda: _streams(look())[:2] == (0, 0))
 
 
 def _streams(seen: Scrape) -> tuple[float | None, ...]:
@@ -224,7 +225,7 @@ def _service_hangs() -> None:
         return is_named and ("service", "payment") in collector._kept._making
 
     with socket.create_server(("127.0.0.1", 0)) as silent, at(silent.getsockname()[1]):
-        until(is_seen_in_time)
+        eventually(is_seen_in_time)
 
 
 def _cut_over(look: partial[Scrape], monkeypatch: Any) -> None:

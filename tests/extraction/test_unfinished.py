@@ -28,9 +28,10 @@ from modules.platform.discovery import Role, registry
 from modules.platform.placement.placing import place
 from modules.platform.placement.table import placements
 from tests.extraction.commands import asked, done, own_instance, pay, service_rows, strangler, told
-from tests.extraction.test_keeping import Watching, until
+from tests.extraction.test_keeping import Watching
 from tests.platform.discovery.serving import said
 from tests.proxy.front import FrontDoor
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -88,7 +89,7 @@ def _not_granted(door: FrontDoor, monkeypatch: Any) -> None:
         assert (step.outcome, step.ended_at) == ("", None)
         assert not Receipt.objects.exists()
     with Watching():
-        until(lambda: not Step.objects.filter(ended_at=None).exists())
+        eventually(lambda: not Step.objects.filter(ended_at=None).exists())
     assert asked(door) == "service"
     assert service_rows(TAKE)
     _rolled_forward("cutover", epoch=report["after"]["epoch"])
@@ -190,7 +191,7 @@ def _door_was_away(door: FrontDoor, settings: Any) -> None:
     assert capability(door)["phase"] == "extracted"
     settings.PLACEMENT_FRONT_DOORS = [door.admin_url]
     with Watching():
-        until(lambda: capability(door)["phase"] == "monolith")
+        eventually(lambda: capability(door)["phase"] == "monolith")
     assert asked(door) == "monolith"
 
 

@@ -19,7 +19,7 @@ from modules.extraction.mending import mend
 from modules.extraction.models import Step
 from modules.extraction.phases import Phase, Standing
 from modules.extraction.protocol import NotInstalled
-from tests.e2e.running import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,14 +77,6 @@ def crowd(size: int = 16) -> Iterator[Crowd]:
     """So many clients at once; all are done when the block ends."""
     with ThreadPoolExecutor(size) as pool:
         yield Crowd(pool)
-
-
-def until(true: Callable[[], object], what: str = "it did not happen in time") -> None:
-    """Wait for something."""
-    end = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < end, what
-        time.sleep(0.01)
 
 
 def patch(door: FrontDoor, capability: str, **change: object) -> None:

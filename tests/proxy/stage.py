@@ -12,9 +12,10 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from tests.proxy.client import Reply, patch, until
+from tests.proxy.client import Reply, patch
 from tests.proxy.front import FrontDoor, front_door
 from tests.proxy.origin import Got, Origin, Respond, Step, ok, origin
+from tests.waiting import eventually
 
 EPOCH = 3  # of every capability in the beginning
 
@@ -63,7 +64,7 @@ class Stage:
 
     def wait_until_held(self, capability: str, count: int) -> None:
         """So many have begun to wait."""
-        until(lambda: self.held(capability) == count, f"not {count} of {capability} wait")
+        eventually(lambda: self.held(capability) == count, f"not {count} of {capability} wait")
 
     def hold(self, capability: str) -> None:
         patch(self.door, capability, held=True)

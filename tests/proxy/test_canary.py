@@ -13,10 +13,11 @@ import pytest
 import xxhash
 
 from tests.ports import free_port
-from tests.proxy.client import Reply, ask, crowd, patch, until
+from tests.proxy.client import Reply, ask, crowd, patch
 from tests.proxy.issuing import AUDIENCE, ISSUER, Issuer, jwks
 from tests.proxy.origin import CLOSE, ok, origin
 from tests.proxy.stage import Stage, capability, nobody, stage
+from tests.waiting import eventually
 
 USERS = [f"user-{number}" for number in range(100)]
 ALL = {"phase": "canary", "percent": 100}
@@ -167,7 +168,7 @@ def test_monolith_takes_what_a_full_or_broken_service_cannot(play: Stage) -> Non
     play.service.play("full", lambda got: [0.5, ok(b"service")])
     with crowd() as people:
         first = people.ask(play.port, "GET", "/full")
-        until(lambda: play.service.got("full"))
+        eventually(lambda: play.service.got("full"))
         assert ask(play.port, "POST", "/full").text == "monolith"
         assert first.result().text == "service"
     play.service.play("broken", [CLOSE])
@@ -244,4 +245,4 @@ def test_a_service_that_comes_back_is_asked_again(tmp_path: Path) -> None:
         for _ in range(5):
             assert ask(play.port, "POST", "/one").text == "monolith"
         with origin(ok(b"back again"), port):
-            until(lambda: ask(play.port, "POST", "/one").text == "back again")
+            eventually(lambda: ask(play.port, "POST", "/one").text == "back again")

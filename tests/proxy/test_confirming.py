@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from strangler_proxy.mirror.recorded import Pair, read_pairs
-from tests.proxy.client import ask, until
+from tests.proxy.client import ask
 from tests.proxy.front import FrontDoor, front_door
 from tests.proxy.origin import CLOSE, Got, Origin, Step, ok, origin
 from tests.proxy.stage import instances, route
+from tests.waiting import eventually
 
 MIRRORED, CONFIRMED = "mirrored_requests_total", "mirror_confirmations_total"
 LAG = 0.2  # seconds that the service is behind
@@ -108,7 +109,7 @@ def pairs(state: Path, target: str, number: int = 1) -> list[Pair]:
     def found() -> list[Pair]:
         return [one for one in read_pairs(state / "pairs", name) if one.request.target == target]
 
-    until(lambda: len(found()) >= number, "they are not recorded")
+    eventually(lambda: len(found()) >= number, "they are not recorded")
     return found()
 
 
@@ -227,7 +228,7 @@ def test_nobody_is_asked_again_by_another_table(
     """Somebody else may have the authority by now: the first answers are recorded."""
     before = count(door, CONFIRMED, "dropped")
     ask(door.port, "GET", "/long/other")
-    until(lambda: of(service, "/long/other"), "no copy comes")
+    eventually(lambda: of(service, "/long/other"), "no copy comes")
     found = door.admin("GET", "/-/table").json()
     found["routes"][-1]["mirror"]["percent"] = 99
     assert door.admin("PUT", "/-/table", json=found).is_success

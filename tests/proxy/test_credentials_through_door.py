@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from tests.ports import free_port
-from tests.proxy.client import Reply, ask, crowd, patch, until
+from tests.proxy.client import Reply, ask, crowd, patch
 from tests.proxy.front import FrontDoor, front_door
 from tests.proxy.issuing import AUDIENCE, ISSUER, SUBJECT, Issuer, jwks
 from tests.proxy.origin import Got, Origin, ok, origin, talk
 from tests.proxy.stage import capability, instances, route, stage
+from tests.waiting import eventually
 
 READ = "payment:read"
 
@@ -325,7 +326,9 @@ def test_without_keys_nobody_is_let_in_and_told_to_come_again(tmp_path: Path) ->
             assert int(reply.headers["retry-after"]) >= 1
             assert ask(door.port, "GET", "/two").status == 200
             with origin(ok(jwks(issuer)), port):
-                until(lambda: ask(door.port, "GET", "/one", headers=bearer(issuer)).status == 200)
+                eventually(
+                    lambda: ask(door.port, "GET", "/one", headers=bearer(issuer)).status == 200
+                )
 
 
 def test_token_that_expires_while_its_command_waits_is_good_enough(
@@ -342,7 +345,7 @@ def test_token_that_expires_while_its_command_waits_is_good_enough(
         headers = bearer(issuer, exp=int(time.time()) + 2)
         waiting = people.ask(play.port, "POST", "/one", headers=headers)
         play.wait_until_held("one", 1)
-        until(lambda: ask(play.port, "GET", "/one", headers=headers).status == 401)
+        eventually(lambda: ask(play.port, "GET", "/one", headers=headers).status == 401)
         patch(play.door, "one", phase="extracted", epoch=9, held=False)
         reply: Reply = waiting.result()
         assert (reply.status, reply.text) == (200, "service")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.proxy.client import Crowd, ask, crowd, members, patch, until
+from tests.proxy.client import Crowd, ask, crowd, members, patch
 from tests.proxy.origin import CLOSE, Got, Step, ok
 from tests.proxy.stage import (
     EPOCH,
@@ -21,6 +21,7 @@ from tests.proxy.stage import (
     moved,
     stage,
 )
+from tests.waiting import eventually
 
 NEXT = EPOCH + 1
 CAPABILITIES: dict[str, dict[str, Any]] = {
@@ -209,7 +210,7 @@ def test_fenced_command_waits_on_when_the_new_table_holds_it(play: Stage, people
     """Fence first, hold later: it is sent when it is released, and no more before."""
     play.monolith.play("held", fenced())
     waiting = people.ask(play.port, "POST", "/held")
-    until(lambda: len(play.monolith.got("held")) >= 2)
+    eventually(lambda: len(play.monolith.got("held")) >= 2)
     play.hold("held")
     time.sleep(0.3)
     before = len(play.monolith.got("held"))
@@ -263,7 +264,7 @@ def test_moved_command_goes_at_once_if_the_table_is_there_already(
     """The table was swapped while the old side was still being asked."""
     play.monolith.play("there", lambda got: [0.5, moved(NEXT)])
     waiting = people.ask(play.port, "POST", "/there", body=b"x")
-    until(lambda: play.monolith.got("there"))
+    eventually(lambda: play.monolith.got("there"))
     play.move("there")
     assert waiting.result().text == "service"
     assert waiting.result().seconds < 0.7
@@ -296,7 +297,7 @@ def test_command_may_meet_fence_and_move(play: Stage, people: Crowd) -> None:
     play.monolith.play("both", fenced(), fenced(), moved(NEXT))
     play.service.play("both", fenced(NEXT), ok(b"done"))
     waiting = people.ask(play.port, "POST", "/both", body=b"x")
-    until(lambda: len(play.monolith.got("both")) == 3)
+    eventually(lambda: len(play.monolith.got("both")) == 3)
     play.move("both")
     assert waiting.result().text == "done"
     assert len(play.monolith.got("both")) == 3

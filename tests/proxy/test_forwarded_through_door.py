@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.proxy.client import ask, until
+from tests.proxy.client import ask
 from tests.proxy.front import FrontDoor, front_door
 from tests.proxy.origin import Origin, origin
 from tests.proxy.stage import capability, instances, route
+from tests.waiting import eventually
 
 CLIENT = "203.0.113.7"
 SAID = {
@@ -69,7 +70,7 @@ def logged(door: FrontDoor, path: str) -> dict[str, Any]:
         every = map(json.loads, door.access_log.read_text().splitlines())
         return [line for line in every if line["path"] == path]
 
-    until(lines, "it is not in the log")
+    eventually(lines, "it is not in the log")
     return lines()[-1]
 
 

@@ -14,9 +14,10 @@ import pytest
 from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection, serve
 
-from tests.proxy.client import Crowd, Reply, ask, crowd, patch, until
+from tests.proxy.client import Crowd, Reply, ask, crowd, patch
 from tests.proxy.origin import ok
 from tests.proxy.stage import EPOCH, Stage, assert_is_moving, capability, stage
+from tests.waiting import eventually
 
 CAPABILITIES: dict[str, dict[str, Any]] = {
     **{name: capability() for name in ("waits", "large", "slow", "left", "right", "crowd")},
@@ -137,7 +138,9 @@ def test_client_that_leaves_makes_room(play: Stage, people: Crowd) -> None:
         staying = people.ask(play.port, "POST", "/leaver/stays")
         play.wait_until_held("leaver", 2)
         time.sleep(0.1)
-    until(lambda: '"path":"/leaver/gone"' in play.door.access_log.read_text(), "not in the log")
+    eventually(
+        lambda: '"path":"/leaver/gone"' in play.door.access_log.read_text(), "not in the log"
+    )
     line = next(one for one in play.door.access_log.read_text().splitlines() if "er/gone" in one)
     assert '"status":499' in line
     coming = people.ask(play.port, "POST", "/leaver/comes")
@@ -209,7 +212,7 @@ def test_body_that_still_comes_is_sent_when_it_is_there(play: Stage, people: Cro
         play.wait_until_held("slow", 1)
         yield b"two "
         patch(play.door, "slow", held=False)
-        until(lambda: play.held("slow", "resent") == 1)
+        eventually(lambda: play.held("slow", "resent") == 1)
         yield b"three"
 
     assert people.ask(play.port, "POST", "/slow", body=pieces()).result().status == 200

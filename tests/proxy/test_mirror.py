@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from strangler_proxy.mirror.recorded import Pair, read_pairs
-from tests.proxy.client import Crowd, ask, crowd, patch, until
+from tests.proxy.client import Crowd, ask, crowd, patch
 from tests.proxy.front import FrontDoor, front_door
 from tests.proxy.origin import CLOSE, HANG, Got, Origin, Step, ok, origin
 from tests.proxy.stage import Stage, capability, fenced, instances, nobody, route, stage
+from tests.waiting import eventually
 
 TOLERANT: dict[str, Any] = {"breaker": None, "outliers": None}
 WEARY = {"minimum": 2, "rest_seconds": 3.0, "probes": 1}
@@ -151,7 +152,7 @@ def of(copies: Origin, name: str) -> list[Got]:
 
 def settled(copies: Origin, name: str, number: int) -> list[Got]:
     """So many copies of a route, and no more."""
-    until(lambda: len(of(copies, name)) >= number, "the copies do not come")
+    eventually(lambda: len(of(copies, name)) >= number, "the copies do not come")
     time.sleep(0.1)
     found = of(copies, name)
     assert len(found) == number
@@ -251,7 +252,7 @@ def test_copies_under_way_are_bounded(door: FrontDoor, hung: Origin) -> None:
         ask(door.port, "GET", "/narrow/x")
     settled(hung, "narrow", 4)
     assert count(door, "hung-narrow", "dropped") == 6
-    until(lambda: count(door, "hung-narrow", "failed") == 4)
+    eventually(lambda: count(door, "hung-narrow", "failed") == 4)
     ask(door.port, "GET", "/narrow/x")
     settled(hung, "narrow", 5)
 
@@ -260,7 +261,7 @@ def test_no_copy_is_made_while_a_breaker_is_open(door: FrontDoor, hung: Origin) 
     """It is dropped, where it could only fail; so are those beside a probe."""
     for _ in range(2):
         ask(door.port, "GET", "/weary/x")
-    until(lambda: count(door, "weary", "failed") == 2)
+    eventually(lambda: count(door, "weary", "failed") == 2)
     for _ in range(5):
         ask(door.port, "GET", "/weary/x")
     assert count(door, "weary", "dropped") == 5
@@ -272,9 +273,9 @@ def test_no_copy_is_made_while_a_breaker_is_open(door: FrontDoor, hung: Origin) 
         ask(door.port, "GET", "/weary/x")
         return len(of(hung, "weary")) == 3
 
-    until(probed)
+    eventually(probed)
     ask(door.port, "GET", "/weary/x")
-    until(lambda: count(door, "weary", "failed") == 3)
+    eventually(lambda: count(door, "weary", "failed") == 3)
     assert count(door, "weary", "dropped") == asked
     settled(hung, "weary", 3)
 
@@ -318,7 +319,7 @@ def recorded(state: Path, target: str) -> Pair:
         every = read_pairs(state / "pairs", name)
         return [pair for pair in every if pair.request.target.partition("?")[0] == target]
 
-    until(found, "no pair is recorded")
+    eventually(found, "no pair is recorded")
     (pair,) = found()
     return pair
 
@@ -412,7 +413,7 @@ def test_in_shadow_the_service_sees_what_the_monolith_answers(play: Stage) -> No
 
 def wait_for(play: Stage, copies: int) -> None:
     """So many have come to the service."""
-    until(lambda: len(play.service.got("shadow")) == copies)
+    eventually(lambda: len(play.service.got("shadow")) == copies)
 
 
 def test_command_that_crosses_over_leaves_no_copy_at_its_new_side(
@@ -421,7 +422,7 @@ def test_command_that_crosses_over_leaves_no_copy_at_its_new_side(
     """It was sampled in shadow, fenced, and answered by the service: that saw it once."""
     play.monolith.play("crossing", fenced())
     waiting = people.ask(play.port, "POST", "/crossing", body=b"x")
-    until(lambda: len(play.monolith.got("crossing")) >= 2)
+    eventually(lambda: len(play.monolith.got("crossing")) >= 2)
     play.move("crossing")
     assert waiting.result().text == "service"
     time.sleep(0.2)

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.proxy.client import PATIENCE, ask, crowd, members, until
+from tests.proxy.client import PATIENCE, ask, crowd, members
 from tests.proxy.front import FrontDoor, front_door
 from tests.proxy.origin import CLOSE, Got, Origin, Step, ok, origin
 from tests.proxy.stage import instances, route
+from tests.waiting import eventually
 
 ONCE = {"retry": {"attempts": 1}}
 REST = 3.0  # seconds: longer than what is asked meanwhile takes on a busy machine
@@ -126,12 +127,12 @@ def test_breaker_opens_probes_and_closes(door: FrontDoor, two: tuple[Instance, I
     assert reply.headers["retry-after"] == "1"
     assert breaker(door, "lone", a) == "open"
     assert len(a.got("lone")) == before
-    until(lambda: breaker(door, "lone", a) == "half_open")
+    eventually(lambda: breaker(door, "lone", a) == "half_open")
     assert ask(door.port, "GET", "/lone").status == 502  # the probe fails: open again
     assert ask(door.port, "GET", "/lone").status == 503
     assert len(a.got("lone")) == before + 1
     a.well = True
-    until(lambda: breaker(door, "lone", a) == "half_open")
+    eventually(lambda: breaker(door, "lone", a) == "half_open")
     assert [ask(door.port, "GET", "/lone").status for _ in range(2)] == [200, 200]
     assert breaker(door, "lone", a) == "closed"
 
@@ -143,8 +144,8 @@ def breaker(door: FrontDoor, upstream: str, instance: Instance) -> object:
 def half_open(door: FrontDoor, upstream: str, instance: Instance) -> None:
     """The instance fails until its breaker opens, and has rested when this is over."""
     instance.well = False
-    until(lambda: ask(door.port, "GET", f"/{upstream}").status == 503)
-    until(lambda: breaker(door, upstream, instance) == "half_open")
+    eventually(lambda: ask(door.port, "GET", f"/{upstream}").status == 503)
+    eventually(lambda: breaker(door, upstream, instance) == "half_open")
 
 
 def test_crowd_before_a_half_open_breaker_waits_for_the_probes(
@@ -157,7 +158,7 @@ def test_crowd_before_a_half_open_breaker_waits_for_the_probes(
     before = len(a.got("probed"))
     with crowd(10) as people:
         replies = [people.ask(door.port, "GET", "/probed/slow") for _ in range(10)]
-        until(lambda: waiting(door, "probed") == (2, 8))
+        eventually(lambda: waiting(door, "probed") == (2, 8))
         assert len(a.got("probed")) - before == 2
         assert [one.result().status for one in replies] == [200] * 10
     assert breaker(door, "probed", a) == "closed"
@@ -188,7 +189,7 @@ def test_who_waits_for_a_probe_that_hangs_tries_in_its_place(
     a.well = True
     with crowd(6) as people:
         probe = people.ask(door.port, "GET", "/stubborn/dying")
-        until(lambda: waiting(door, "stubborn") == (1, 0))
+        eventually(lambda: waiting(door, "stubborn") == (1, 0))
         replies = [people.ask(door.port, "GET", "/stubborn") for _ in range(5)]
         assert [one.result().status for one in replies] == [200] * 5
         a.may_die.set()
@@ -205,7 +206,7 @@ def test_waiting_for_probes_is_bounded_as_for_a_turn(
     a.well = True
     with crowd(6) as people:
         probe = people.ask(door.port, "GET", "/hasty/dying")  # it hangs until it may die
-        until(lambda: waiting(door, "hasty") == (1, 0))
+        eventually(lambda: waiting(door, "hasty") == (1, 0))
         replies = [people.ask(door.port, "GET", "/hasty") for _ in range(4)]
         answers = sorted((one.result() for one in replies), key=lambda one: one.seconds)
         a.may_die.set()
@@ -219,10 +220,10 @@ def test_breaker_is_the_instances_own(door: FrontDoor, two: tuple[Instance, Inst
     """The other one answers all, and after the rest both answer again."""
     a, _ = two
     a.well = False
-    until(lambda: ask(door.port, "GET", "/broken").status == 502 and opened(door, a))
+    eventually(lambda: ask(door.port, "GET", "/broken").status == 502 and opened(door, a))
     assert names(door, "broken") == {"b"}
     a.well = True
-    until(lambda: names(door, "broken") == {"a", "b"})
+    eventually(lambda: names(door, "broken") == {"a", "b"})
 
 
 def opened(door: FrontDoor, instance: Instance) -> bool:
@@ -248,7 +249,7 @@ def test_outlier_is_ejected_and_comes_back(door: FrontDoor, two: tuple[Instance,
     assert names(door, "ejecting", 20) == {"b"}
     assert len(a.got("ejecting")) == before
     a.well = True
-    until(lambda: names(door, "ejecting") == {"a", "b"})
+    eventually(lambda: names(door, "ejecting") == {"a", "b"})
 
 
 def test_lone_instance_is_never_ejected(door: FrontDoor, two: tuple[Instance, Instance]) -> None:
@@ -310,7 +311,7 @@ def test_waiting_for_a_turn_is_bounded_in_time(
     a, _ = two
     with crowd(3) as people:
         first = people.ask(door.port, "GET", "/impatient/slow")
-        until(lambda: a.got("impatient"))
+        eventually(lambda: a.got("impatient"))
         second = people.ask(door.port, "GET", "/impatient/slow")
         third = people.ask(door.port, "GET", "/impatient/slow")
         # Looked at twice a second; the first may be answered before, then the second gets its turn.
@@ -326,7 +327,7 @@ def test_those_who_leave_the_queue_make_room(
     """Whoever does not wait any more takes nobody's place."""
     with crowd(4) as people:
         working = [people.ask(door.port, "GET", "/left/slow") for _ in range(2)]
-        until(lambda: waiting(door, "left") == (2, 0))
+        eventually(lambda: waiting(door, "left") == (2, 0))
         for _ in range(3):
             leavers = [socket.create_connection(("127.0.0.1", door.port)) for _ in range(2)]
             for leaver in leavers:
@@ -351,7 +352,7 @@ def test_crowd_in_the_queue_is_answered_when_the_instance_goes(
     """Hundreds wait when the breaker opens: each of them is told, at once."""
     with crowd(400) as people:
         replies = [people.ask(door.port, "GET", "/crowded/dying") for _ in range(400)]
-        until(lambda: waiting(door, "crowded") == (1, 399))
+        eventually(lambda: waiting(door, "crowded") == (1, 399))
         begun = time.monotonic()
         two[0].may_die.set()
         statuses = [one.result().status for one in replies]
@@ -369,15 +370,15 @@ def test_instance_that_is_not_ready_gets_nothing(
 ) -> None:
     """From the checks' verdict on until they find it well again."""
     a, _ = two
-    until(lambda: all_are(door, healthy=True))
+    eventually(lambda: all_are(door, healthy=True))
     assert names(door, "checked") == {"a", "b"}
     a.ready = False
-    until(lambda: not members(door, "checked")[a.origin.address]["healthy"])
+    eventually(lambda: not members(door, "checked")[a.origin.address]["healthy"])
     before = len(a.got("checked"))
     assert names(door, "checked", 40) == {"b"}
     assert len(a.got("checked")) == before
     a.ready = True
-    until(lambda: members(door, "checked")[a.origin.address]["healthy"])
+    eventually(lambda: members(door, "checked")[a.origin.address]["healthy"])
     assert names(door, "checked") == {"a", "b"}
 
 
@@ -387,7 +388,7 @@ def test_when_no_instance_is_ready_all_are_asked(
     """Checks that fail everywhere say more of the checks than of the instances."""
     for one in two:
         one.ready = False
-    until(lambda: all_are(door, healthy=False))
+    eventually(lambda: all_are(door, healthy=False))
     assert names(door, "checked") == {"a", "b"}
 
 
@@ -406,7 +407,7 @@ def test_drained_instance_finishes_and_gets_nothing_new(
     names(door, "drained")
     with crowd(8) as people:
         under_way = [people.ask(door.port, "GET", "/drained/slow") for _ in range(8)]
-        until(lambda: len([g for g in a.got("drained") if g.target.endswith("slow")]) > 1)
+        eventually(lambda: len([g for g in a.got("drained") if g.target.endswith("slow")]) > 1)
         time.sleep(0.1)
         assert door.admin("POST", f"{at}/drain").status_code == 204
         before = len(a.got("drained"))
@@ -414,6 +415,6 @@ def test_drained_instance_finishes_and_gets_nothing_new(
         answers = {one.result().text for one in under_way}
     assert answers == {"a", "b"}
     assert len(a.got("drained")) == before
-    until(lambda: a.origin.address not in members(door, "drained"))
+    eventually(lambda: a.origin.address not in members(door, "drained"))
     assert door.admin("POST", f"{at}/undrain").status_code == 204
     assert names(door, "drained") == {"a", "b"}

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.proxy.client import Crowd, ask, crowd, until
+from tests.proxy.client import Crowd, ask, crowd
 from tests.proxy.front import FrontDoor, front_door
 from tests.proxy.origin import CLOSE, Got, Origin, Step, ok, origin, talk
 from tests.proxy.stage import Stage, capability, fenced, instances, route, stage
+from tests.waiting import eventually
 
 JSON = {"Content-Type": "application/json"}
 TYPE = "Content-Type: application/json\r\n"
@@ -308,7 +309,7 @@ def test_fenced_command_is_shaped_anew_by_a_new_table(play: Stage, people: Crowd
     """From what the client sent, not from what the old side was sent."""
     play.monolith.play("fenced", fenced())
     waiting = people.ask(play.port, "POST", "/fenced", body=[b'{"a"', b":1}"], headers=JSON)
-    until(lambda: len(play.monolith.got("fenced")) > 1)
+    eventually(lambda: len(play.monolith.got("fenced")) > 1)
     table = play.door.admin("GET", "/-/table").json()
     (moving,) = (one for one in table["routes"] if one["name"] == "fenced")
     moving["request"] = {"body": {"rename": {"a": "new"}}, "headers": {"set": {"X-Side": "new"}}}
@@ -344,8 +345,8 @@ def test_changed_answer_is_renewed_in_the_background(door: FrontDoor, upstream: 
     before = len(upstream.got)
     time.sleep(1.1)
     assert ask(door.port, "GET", target).body == first.body  # stale, and renewed meanwhile
-    until(lambda: len(upstream.got) > before)
-    until(lambda: ask(door.port, "GET", target).body != first.body)
+    eventually(lambda: len(upstream.got) > before)
+    eventually(lambda: ask(door.port, "GET", target).body != first.body)
     newer = ask(door.port, "GET", target)
     assert json.loads(newer.body) == {"number": upstream.got[before].number}
     assert newer.headers["x-outer"] == "1"
@@ -382,7 +383,7 @@ def test_answer_is_renewed_by_a_changed_request(door: FrontDoor, upstream: Origi
     before = len(upstream.got)
     time.sleep(1.1)
     assert ask(door.port, "GET", target, headers=headers).body == first.body
-    until(lambda: len(upstream.got) > before)
+    eventually(lambda: len(upstream.got) > before)
     renewing = upstream.got[-1]
     assert renewing.target == "/v2/things/conditional?search=1&limit=10"
     assert (renewing.headers["x-new"], renewing.headers["if-none-match"]) == ("o", '"1"')

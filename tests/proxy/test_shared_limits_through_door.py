@@ -16,10 +16,11 @@ import pytest
 import redis
 
 from modules.platform.databases import embedded
-from tests.proxy.client import ask, crowd, patch, until
+from tests.proxy.client import ask, crowd, patch
 from tests.proxy.front import FrontDoor, front_door
 from tests.proxy.origin import Origin, origin
 from tests.proxy.stage import capability, instances, nobody, route
+from tests.waiting import eventually
 
 TEN = {"requests": 10, "seconds": 86_400}
 
@@ -184,7 +185,7 @@ def test_redis_that_hangs_is_not_waited_for_and_counts_again_when_it_is_back(
                 finally:
                     os.kill(pid, signal.SIGCONT)
                 time.sleep(1.2)
-                until(lambda: counts(client, door))
+                eventually(lambda: counts(client, door))
     finally:
         embedded.stop_redis(home)
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.proxy.client import Crowd, ask, crowd, until
+from tests.proxy.client import Crowd, ask, crowd
 from tests.proxy.front import FrontDoor, front_door
 from tests.proxy.origin import CLOSE, Got, Origin, Step, ok, origin
 from tests.proxy.stage import instances, route
+from tests.waiting import eventually
 
 TOLERANT: dict[str, Any] = {"breaker": None, "outliers": None}
 
@@ -138,7 +139,7 @@ def test_answers_that_stream_are_finished(
 ) -> None:
     """Not a byte is missing, while others go by the new table already."""
     waiting = people.ask(door.port, "GET", "/plain/streams")
-    until(lambda: old.origin.got)
+    eventually(lambda: old.origin.got)
     swap(door, new, how)
     expected = {"removed": 404, "replaced": 200, "reached otherwise": 200}[how]
     reply = ask(door.port, "GET", "/plain/now")
@@ -152,7 +153,7 @@ def test_connections_of_what_is_gone_are_closed(
 ) -> None:
     """Those that were idle, and that of an answer which was under way when it is whole."""
     waiting = [people.ask(door.port, "GET", "/plain/streams") for _ in range(2)]
-    until(lambda: len(old.origin.got) == 2)
+    eventually(lambda: len(old.origin.got) == 2)
     ask(door.port, "GET", "/plain/now")
     assert old.origin.open >= 3
     swap(door, new, "removed")
@@ -160,7 +161,7 @@ def test_connections_of_what_is_gone_are_closed(
     assert old.origin.open >= 2
     old.go = True
     assert {one.result().text for one in waiting} == {"fourmore"}
-    until(lambda: old.origin.open == 0, "a connection stays open")
+    eventually(lambda: old.origin.open == 0, "a connection stays open")
 
 
 @HOW
@@ -169,7 +170,7 @@ def test_those_who_wait_for_their_turn_get_it(
 ) -> None:
     """In the queue of a bulkhead that the new table does not have."""
     waiting = [people.ask(door.port, "POST", "/narrow/x", body=b"%d" % n) for n in range(5)]
-    until(lambda: waiting_at(door, "narrow") == 4)
+    eventually(lambda: waiting_at(door, "narrow") == 4)
     swap(door, new, how)
     old.go = True
     assert {(one.result().status, one.result().text) for one in waiting} == {(200, "as begun")}
@@ -182,7 +183,7 @@ def test_second_attempts_are_made(
 ) -> None:
     """Where the first one was."""
     waiting = people.ask(door.port, "GET", "/plain/fails-once")
-    until(lambda: old.origin.got)
+    eventually(lambda: old.origin.got)
     swap(door, new, how)
     old.go = True
     assert waiting.result().text == "as begun"
@@ -195,7 +196,7 @@ def test_those_who_wait_for_the_same_answer_ask_for_themselves(
 ) -> None:
     """It turns out not to be for all."""
     waiting = [people.ask(door.port, "GET", f"/cached/{how.replace(' ', '-')}") for _ in range(4)]
-    until(lambda: old.origin.got)
+    eventually(lambda: old.origin.got)
     time.sleep(0.2)
     assert len(old.origin.got) == 1
     swap(door, new, how)

@@ -19,8 +19,9 @@ from tests.benchmarks.showing.writers import WRITTEN, Written, writing_rows
 from tests.e2e.buyers import Notebook, buying
 from tests.e2e.extracting import Controller, Seen, looking
 from tests.e2e.moving import Moved, judge
-from tests.e2e.running import RunningShop, eventually
+from tests.e2e.running import RunningShop
 from tests.e2e.town import Town, metrics_of, samples_in
+from tests.waiting import eventually
 
 MODULES = ("payment", "notification")
 SHARES = (5, 50, 100)

@@ -20,8 +20,8 @@ from tempfile import TemporaryDirectory
 import psycopg
 
 from tests.benchmarks.showing.teller import compared
-from tests.e2e.running import eventually
 from tests.extraction.protocol import writing
+from tests.waiting import eventually
 
 ROWS = 4  # that each transaction writes
 PACE = 0.0025  # seconds between a writer's transactions: on a slow machine, too, enough of them

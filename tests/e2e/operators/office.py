@@ -16,9 +16,9 @@ from psycopg.conninfo import make_conninfo
 from modules.platform.keys import KeyRing
 from modules.platform.operators.tokens import ON_ITS_WAY, Pass, issue
 from tests.e2e.operators.browser import PASSWORD, Operator
-from tests.e2e.running import eventually
 from tests.e2e.shopper import Shopper, expect
 from tests.e2e.town import Town
+from tests.waiting import eventually
 
 STAFF = {
     "boss": (),

@@ -9,7 +9,7 @@ import httpx
 from modules.platform.rest.identifiers import ids, new_id
 from tests import plain
 from tests.e2e.operators.office import Office
-from tests.e2e.running import eventually
+from tests.waiting import eventually
 
 ORDER = ids("ord").text(new_id())
 LISTED = f"/api/v1/payment/payments?order_id={ORDER}"

@@ -6,7 +6,7 @@ import re
 
 from tests.e2e.operators.browser import Operator, token_of
 from tests.e2e.operators.office import Office
-from tests.e2e.running import eventually
+from tests.waiting import eventually
 
 PAGE = "/admin/extraction/payment/"
 LIVE = f"{PAGE}live/"

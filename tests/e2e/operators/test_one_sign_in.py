@@ -9,7 +9,7 @@ import httpx
 
 from tests.e2e.operators.browser import token_of
 from tests.e2e.operators.office import PAGE, Office, is_there
-from tests.e2e.running import eventually
+from tests.waiting import eventually
 
 
 def test_who_is_not_signed_in_comes_back_to_the_page(there: Office) -> None:

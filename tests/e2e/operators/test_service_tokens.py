@@ -14,7 +14,7 @@ from modules.platform.keys import KeyRing
 from modules.platform.rpc.tokens import LEEWAY, LIFE, issue
 from tests import plain
 from tests.e2e.operators.office import Office
-from tests.e2e.running import eventually
+from tests.waiting import eventually
 
 CALL, PATH = "accounts.public_keys", "/rpc/accounts/public_keys"
 BODY = b"{}"

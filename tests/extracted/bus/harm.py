@@ -9,7 +9,8 @@ from random import Random
 
 from tests.extracted.bus.publisher import HOSTS
 from tests.extracted.bus.reckoning import Reckoning, reckon
-from tests.extracted.bus.town import Town, wait_until
+from tests.extracted.bus.town import Town
+from tests.waiting import eventually, seconds_until
 
 OPENS_WITHIN = 90.0  # seconds
 STALLED = 45.0  # seconds; a host that starts on a busy machine takes up to 15
@@ -44,7 +45,7 @@ def open_town(town: Town) -> None:
     for victim in VICTIMS:
         town.start(victim)
     for host in HOSTS:
-        wait_until(
+        eventually(
             lambda host=host: town.query(host, SUBSCRIBED) == [(PARTS,)],
             within=OPENS_WITHIN,
             what=f"the subscription at {host}",
@@ -89,7 +90,7 @@ def _is_at_work(town: Town, victim: str) -> bool:
 def rest(town: Town, *, within: float) -> Outcome:
     """Wait until all is at rest, at most ``within`` seconds."""
     try:
-        seconds = wait_until(lambda: reckon(town).is_at_rest, within=within, what="rest")
+        seconds = seconds_until(lambda: reckon(town).is_at_rest, within=within, what="rest")
     except AssertionError:
         return Outcome(seconds=None, found=reckon(town))
     return Outcome(seconds=seconds, found=reckon(town))

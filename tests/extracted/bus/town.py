@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -206,13 +205,3 @@ def _inherited() -> dict[str, str]:
 
 def _manage(host: str) -> str:
     return "manage.py" if host == "shop" else f"extracted/{host}/manage.py"
-
-
-def wait_until(check: Any, *, within: float, what: str) -> float:
-    """Seconds until ``check()`` was true; AssertionError after ``within``."""
-    started = time.monotonic()
-    while not check():
-        if time.monotonic() - started > within:
-            raise AssertionError(f"{what} did not happen within {within} s")
-        time.sleep(0.1)
-    return time.monotonic() - started

@@ -18,8 +18,8 @@ from modules.platform.rpc import Calls
 from modules.platform.rpc.serving import gate
 from tests.contracts.hosted import ISSUER, Hosted, hosted
 from tests.extracted.grpc.running import PaymentHost, payment_host
-from tests.platform.placement.tables import until
 from tests.standin import StandIn
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="package")
@@ -82,7 +82,7 @@ def monolith(calls: Calls, settings: Any) -> Iterator[Any]:
         install(chooser)
 
     table.swap("payment", percent=100, actor="test", reason="its host is there")
-    until(lambda: of("payment").percent == 100)
+    eventually(lambda: of("payment").percent == 100)
     calling.instances = lambda: source.instances("payment")  # type: ignore[attr-defined]
     yield calling
     settings.RPC_TRANSPORTS = {}

@@ -25,10 +25,10 @@ from modules.platform.contracts import Money
 from modules.platform.keys import KeyRing
 from shop.env import ROOT
 from tests import plain
-from tests.e2e.running import eventually
 from tests.extracted.alone import inherited
 from tests.ports import free_port
 from tests.standin import SECRET
+from tests.waiting import eventually
 
 BEGINS_WITHIN = 120.0  # seconds, on a busy machine
 PAUSE = 0.02  # seconds of a buyer between two calls: the host needs the processor, too

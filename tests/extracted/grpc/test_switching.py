@@ -12,8 +12,8 @@ from modules.payment import models
 from modules.platform.placement.metrics import FALLBACKS
 from modules.platform.rpc.metrics import CARRIED
 from tests.extracted.grpc.running import Load, PaymentHost
-from tests.platform.placement.tables import until
 from tests.standin import StandIn
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -38,7 +38,7 @@ def test_no_payment_is_lost_while_the_transport_changes(
     answered by the host, and every order charged once.
     """
     payment.ensure_grpc()
-    until(lambda: any(one.grpc_url for one in monolith.instances()))
+    eventually(lambda: any(one.grpc_url for one in monolith.instances()))
     assert [one.grpc_url for one in monolith.instances()] == [payment.grpc_url]
     answered_here, charged = ANSWERED_HERE.get(), len(standin.ledger()["charges"])
     by_grpc, by_http = carried("grpc"), carried("http")

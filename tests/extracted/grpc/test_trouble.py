@@ -32,9 +32,9 @@ from modules.platform.rpc.tokens import issue
 from tests import plain
 from tests.contracts.hosted import ISSUER, Hosted
 from tests.contracts.over_grpc import Offered
-from tests.e2e.running import eventually
 from tests.extracted.grpc.running import PaymentHost, authorization
 from tests.standin import StandIn
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -9,8 +9,8 @@ from functools import partial
 import psycopg
 
 from modules.extraction.protocol import cutover, preflight
-from tests.e2e.running import eventually
 from tests.extraction.protocol.conftest import Pair
+from tests.waiting import eventually
 
 PAGES = "INSERT INTO till.account (name) SELECT 'page of ' || n FROM generate_series(1, 5000) n"
 SLOWLY = "SET vacuum_cost_delay = 100; SET vacuum_cost_limit = 1"  # ms after each page

@@ -26,9 +26,9 @@ from modules.extraction.protocol import (
 from modules.extraction.protocol.controlling import Controller
 from modules.extraction.protocol.following import watch_fences
 from modules.extraction.protocol.positions import Position
-from tests.e2e.running import eventually
 from tests.extraction.protocol.conftest import Pair
 from tests.extraction.protocol.spoiling import around
+from tests.waiting import eventually
 
 SESSIONS = """
 SELECT array_agg(pid ORDER BY pid) FROM pg_stat_activity

@@ -36,12 +36,12 @@ from modules.extraction.protocol.controlling import Controlled, Controller
 from modules.extraction.protocol.draining import catch_up
 from modules.extraction.protocol.sides import connect
 from modules.extraction.structure import tables_of
-from tests.e2e.running import eventually
 from tests.extraction.protocol import writing
 from tests.extraction.protocol.machines import Machine, machines
 from tests.extraction.protocol.shop import databases
 from tests.extraction.protocol.test_following import Run, fences, running
 from tests.extraction.protocol.wiring import INSERT, SOON, Wired, at, healed, wire, written
+from tests.waiting import eventually
 
 SHORT = 0.2  # seconds of silence where it is not the bound itself that is looked at
 # Round trips in a pause, however much there is to bring: a read, BEGIN, the batch and COMMIT; of a

@@ -33,7 +33,6 @@ from modules.extraction.protocol import (
     uninstall,
 )
 from modules.extraction.protocol.rotating import rotate
-from tests.e2e.running import eventually
 from tests.extraction.protocol import writing
 from tests.extraction.protocol.conftest import Old, Pair, sessions
 from tests.extraction.protocol.older import NEWEST, WHEELS, versions
@@ -42,6 +41,7 @@ from tests.extraction.protocol.shop import till
 from tests.extraction.protocol.test_log_traps import SWAPS
 from tests.extraction.protocol.test_path import CATALOGUE
 from tests.extraction.protocol.test_processes import check_ledger, swap
+from tests.waiting import eventually
 
 # Every kind of change in one batch, in partitions and json columns too.
 CHANGES = """

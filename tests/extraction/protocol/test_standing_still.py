@@ -15,12 +15,12 @@ from modules.extraction.protocol import Direction, NotYetGranted, Stream, heal
 from modules.extraction.protocol.controlling import Controller
 from modules.extraction.protocol.draining import be_quick, catch_up, drained, rehearse
 from modules.extraction.protocol.owning import read_ownership
-from tests.e2e.running import eventually
 from tests.extraction.protocol.conftest import Old, Pair, sessions
 from tests.extraction.protocol.older import WHEELS, versions
 from tests.extraction.protocol.processes import running
 from tests.extraction.protocol.shop import till
 from tests.extraction.protocol.test_processes import INSERT
+from tests.waiting import eventually
 
 HOLD = "SELECT FROM till_move.stream WHERE name = 'forward' FOR UPDATE"
 TTL = timedelta(milliseconds=500)

@@ -25,13 +25,13 @@ from modules.extraction.protocol import (
 )
 from modules.extraction.protocol.controlling import TTL
 from modules.extraction.protocol.cutting_over import Watch
-from tests.e2e.running import eventually
 from tests.extraction.protocol import writing
 from tests.extraction.protocol.conftest import Pair, sessions
 from tests.extraction.protocol.machines import Machine
 from tests.extraction.protocol.network import Link
 from tests.extraction.protocol.shop import till
 from tests.extraction.protocol.test_processes import check_ledger, settle
+from tests.waiting import eventually
 
 INSERT = "INSERT INTO till.account (name) VALUES (gen_random_uuid())"
 SOON = 10.0  # seconds: a bound that a busy machine keeps, and a session that hangs does not

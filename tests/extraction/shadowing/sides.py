@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +21,7 @@ from tests.platform.discovery.serving import RegistryServer, said
 from tests.platform.placement.doorway import telling
 from tests.proxy.front import FrontDoor, front_door
 from tests.proxy.origin import CLOSE, Got, Origin, Step, ok
+from tests.waiting import eventually
 
 PAYMENTS = "/api/v1/payment/payments"
 ROUTE = f"GET {PAYMENTS}"
@@ -68,12 +67,12 @@ class Both:
         """So many reads by clients, and their pairs recorded; with whatever was asked before. Not
         before the front door knows who is to have the copies.
         """
-        wait_until(self._knows_the_service)
+        eventually(self._knows_the_service)
         before = self.recorded()
         for _ in range(times):
             answer = plain.get(self.door.url + target, timeout=10, trust_env=False)
             assert "Ficus-Mirror" not in answer.headers
-        wait_until(lambda: self.recorded() >= before + times)
+        eventually(lambda: self.recorded() >= before + times)
 
     def _knows_the_service(self) -> bool:
         upstreams = self.door.admin("GET", "/-/upstreams").json()["upstreams"]
@@ -88,14 +87,6 @@ class Both:
         """The front door's document."""
         found: dict[str, Any] = self.door.admin("GET", "/-/table").json()
         return found
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Look again and again; an AssertionError when it never holds."""
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until, "it never came"
-        threading.Event().wait(0.01)
 
 
 @contextmanager

@@ -25,7 +25,8 @@ from modules.payment.models import Payment
 from strangler_proxy.mirror.recorded import read_pairs
 from tests import plain
 from tests.extraction.commands import done, leftovers, pay, strangler, told
-from tests.extraction.shadowing.sides import PAYMENTS, Both, spoil, wait_until
+from tests.extraction.shadowing.sides import PAYMENTS, Both, spoil
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.processes,
@@ -108,7 +109,7 @@ def _lag_is_no_difference(both: Both, one: Payment, monkeypatch: pytest.MonkeyPa
     time.sleep(0.2)
     assert both.recorded() == 2
     with carrying():
-        wait_until(lambda: both.recorded() == 3)
+        eventually(lambda: both.recorded() == 3)
     last = list(read_pairs(both.pairs, "payment"))[-1]
     assert (last.attempts > 1, last.primary.body) == (True, last.mirrored.body)
     code, found = told("diff", "payment")
@@ -135,10 +136,10 @@ def test_pairs_are_compared_beside_watch(both: Both) -> None:
     try:
         both.ask(3)
         since = datetime.now(UTC) - timedelta(hours=1)
-        wait_until(lambda: rate("payment", since).compared == 3)
+        eventually(lambda: rate("payment", since).compared == 3)
         patch = {"phase": "monolith", "percent": 0}  # as after a rollback
         both.door.admin("PATCH", "/-/capabilities/payment", json=patch)
-        wait_until(lambda: both.table()["capabilities"]["payment"]["phase"] == "shadow")
+        eventually(lambda: both.table()["capabilities"]["payment"]["phase"] == "shadow")
     finally:
         working.close()
 

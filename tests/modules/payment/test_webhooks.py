@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -20,6 +19,7 @@ from tests.modules.payment.records import (
     published,
 )
 from tests.standin import SECRET
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 URL = "/api/v1/payment/webhooks/standin"
@@ -32,19 +32,9 @@ def hooked(live_server, standin):
     return standin
 
 
-def wait_for(seen, seconds: float = 5.0):
-    """The first true value of ``seen()``."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := seen():
-            return found
-        time.sleep(0.01)
-    raise AssertionError("it did not happen in time")
-
-
 def processed(count: int):
     rows = models.WebhookMessage.objects.filter(state="processed")
-    return wait_for(lambda: rows.count() >= count)
+    return eventually(lambda: rows.count() >= count)
 
 
 def post(api, body: bytes, *, message: str = "msg_1", at: datetime | None = None, secret=SECRET):
@@ -73,7 +63,7 @@ def test_a_webhook_settles_a_lost_answer(service, hooked, authorize, order_id):
     with deadline_in(timedelta(seconds=0.3)), pytest.raises(OutcomeUnknown):
         service.authorize(authorize("card_timeout"))
     hooked.ask("POST", "/webhooks/resend")
-    assert wait_for(lambda: payment(order_id).state == PaymentState.AUTHORIZED)
+    eventually(lambda: payment(order_id).state == PaymentState.AUTHORIZED)
     assert published(order_id) == ["payment_authorized"]
     assert models.Attempt.objects.get(order_id=order_id).state == "succeeded"
 
@@ -83,7 +73,7 @@ def test_a_confirmed_action_comes_by_webhook(service, hooked, authorize, order_i
     with pytest.raises(ActionRequired) as caught:
         service.authorize(authorize("card_requires_action"))
     hooked.confirm(caught.value.next_action)
-    assert wait_for(lambda: payment(order_id).state == PaymentState.AUTHORIZED)
+    eventually(lambda: payment(order_id).state == PaymentState.AUTHORIZED)
     assert published(order_id) == ["payment_authorized"]
 
 
@@ -117,7 +107,7 @@ def test_webhooks_are_kept_while_the_shop_is_away(
     hooked.start()
     hooked.webhooks(url=f"{live_server.url}{URL}")
     hooked.ask("POST", "/webhooks/resend")
-    assert wait_for(lambda: payment(order_id).state == PaymentState.AUTHORIZED)
+    eventually(lambda: payment(order_id).state == PaymentState.AUTHORIZED)
 
 
 def test_a_replayed_webhook_is_a_duplicate(api, service, standin, authorize, order_id):

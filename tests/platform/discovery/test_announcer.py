@@ -27,7 +27,7 @@ from tests.platform.discovery.serving import (
     contracts,
     said,
 )
-from tests.platform.discovery.waiting import until
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -76,7 +76,7 @@ def _listed() -> list[str]:
 def test_host_is_registered_with_its_contract_and_leaves_at_the_end(client: RegistryClient) -> None:
     """The registry did not have the contract: it was sent first."""
     with _running(_announcer(client)):
-        until(_listed)
+        eventually(_listed)
         assert registry.entry("payment-1").contract == FINGERPRINT
         assert registry.contract(FINGERPRINT) == PAYMENT
 
@@ -120,11 +120,11 @@ def test_registry_that_is_away_is_tried_for_ever(
 
     with _running(announcer):
         server.start()
-        until(_listed)
+        eventually(_listed)
         server.stop()
         registry.deregister("payment-1", issuer="payment")
         server.start()
-        until(_listed)
+        eventually(_listed)
 
 
 def test_callers_never_miss_an_instance_whose_registry_was_away_for_long(
@@ -137,14 +137,14 @@ def test_callers_never_miss_an_instance_whose_registry_was_away_for_long(
     )
     announcer = _announcer(client)
     announcer.turn()
-    until(lambda: source.instances("payment"))
+    eventually(lambda: source.instances("payment"))
 
     server.stop()
     RegisteredInstance.objects.update(expires_at=F("expires_at") - timedelta(minutes=5))
     server.start()
     assert _listed() == []
     back = time.monotonic()
-    until(lambda: (source._polling._succeeded_at or 0) > back)
+    eventually(lambda: (source._polling._succeeded_at or 0) > back)
     assert [one.id for one in source.instances("payment")] == ["payment-1"]
 
     announcer.turn()
@@ -222,7 +222,7 @@ def test_goodbye_to_a_registry_that_is_away_ends_all_the_same(
     """Its registration runs out by itself."""
     announcer = _announcer(client)
     with _running(announcer):
-        until(_listed)
+        eventually(_listed)
         server.stop()
     assert _listed() == ["payment-1"]
     assert not announcer.is_registered

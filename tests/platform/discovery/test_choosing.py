@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from modules.platform.discovery import Instance, LeastLoaded, NoInstance, OfRole, Role
 from modules.platform.discovery.ejecting import Ejections
+from tests.platform.discovery.forking import in_fork
 from tests.platform.discovery.serving import instance
-from tests.platform.discovery.waiting import in_fork
 
 
 class Known:

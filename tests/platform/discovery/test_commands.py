@@ -19,7 +19,7 @@ from modules.platform.discovery.management.commands.announce import Command as A
 from modules.platform.discovery.management.commands.registry import Command as Registry
 from tests.platform.discovery.places import ROOT
 from tests.platform.discovery.serving import FINGERPRINT, RegistryServer, said
-from tests.platform.discovery.waiting import until
+from tests.waiting import eventually
 
 
 def _run(command: type, *arguments: str) -> tuple[int, str, str]:
@@ -142,7 +142,7 @@ def test_announce_deregisters_when_it_is_told_to_stop(
     announcing: subprocess.Popen[str], number: signal.Signals
 ) -> None:
     """The process registers with this tree's contract; its end takes it off the list."""
-    until(lambda: announcing.poll() is not None or registry.entries())
+    eventually(lambda: announcing.poll() is not None or registry.entries())
     assert registry.entry("payment-1").contract == FINGERPRINT
 
     announcing.send_signal(number)

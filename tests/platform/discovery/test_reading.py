@@ -13,6 +13,7 @@ from modules.platform.discovery.errors import RegistryAway, RegistryRefused
 from modules.platform.discovery.instances import Instance
 from modules.platform.discovery.metrics import AGE, INSTANCES, UNFIT
 from modules.platform.discovery.registry_source import RegistrySource
+from tests.platform.discovery.forking import in_fork
 from tests.platform.discovery.serving import (
     FINGERPRINT,
     RegistryServer,
@@ -22,7 +23,7 @@ from tests.platform.discovery.serving import (
     newer,
     said,
 )
-from tests.platform.discovery.waiting import in_fork, until
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -81,13 +82,13 @@ def _ids(source: RegistrySource, module: str = "payment") -> Callable[[], list[s
 def test_instances_come_and_go_over_http(source: RegistrySource) -> None:
     """By a real server and a thread of the source's own."""
     registry.register("a", said(), issuer="payment")
-    until(lambda: _ids(source)() == ["a"])
+    eventually(lambda: _ids(source)() == ["a"])
 
     registry.register("b", said(), issuer="payment")
-    until(lambda: _ids(source)() == ["a", "b"])
+    eventually(lambda: _ids(source)() == ["a", "b"])
 
     registry.deregister("a", issuer="payment")
-    until(lambda: _ids(source)() == ["b"])
+    eventually(lambda: _ids(source)() == ["b"])
     assert source.instances("orders") == ()
 
 
@@ -96,16 +97,16 @@ def test_away_registry_changes_nothing_but_the_age(
 ) -> None:
     """What was known stays until the registry is back, and then what is true counts."""
     registry.register("a", said(), issuer="payment")
-    until(lambda: _ids(source)() == ["a"])
+    eventually(lambda: _ids(source)() == ["a"])
 
     server.stop()
-    until(lambda: (source.age() or 0) > 0.5)
+    eventually(lambda: (source.age() or 0) > 0.5)
     assert _ids(source)() == ["a"]
     assert AGE.labels("registry")._value.get() > 0
 
     registry.register("b", said(), issuer="payment")
     server.start()
-    until(lambda: _ids(source)() == ["a", "b"])
+    eventually(lambda: _ids(source)() == ["a", "b"])
     age = source.age()
     assert age is not None
     assert age < 5
@@ -222,18 +223,18 @@ def test_contract_that_cannot_be_read_waits_and_is_asked_for_again() -> None:
 def test_forked_child_knows_and_goes_on_asking(source: RegistrySource) -> None:
     """As a pre-forking web server does it: the parent's thread is not there."""
     registry.register("a", said(), issuer="payment")
-    until(lambda: _ids(source)() == ["a"])
+    eventually(lambda: _ids(source)() == ["a"])
     registry.register("b", said(), issuer="payment")
-    until(lambda: _ids(source)() == ["a", "b"])
+    eventually(lambda: _ids(source)() == ["a", "b"])
 
     def child() -> bool:
         at_once = _ids(source)() == ["a", "b"]
         before = source._polling._succeeded_at
-        until(lambda: source._polling._succeeded_at != before)
+        eventually(lambda: source._polling._succeeded_at != before)
         return at_once
 
     assert in_fork(child)
-    until(lambda: (source.age() or 9) < 0.5)
+    eventually(lambda: (source.age() or 9) < 0.5)
 
 
 @pytest.mark.parametrize("answer", ["no json", '{"instances": [{"id": "a"}]}'])

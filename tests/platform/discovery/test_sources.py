@@ -11,7 +11,7 @@ import pytest
 from modules.platform.discovery import Combined, DnsSource, Role, StaticSource
 from modules.platform.discovery.dns_source import Found, Name
 from modules.platform.discovery.metrics import AGE, INSTANCES
-from tests.platform.discovery.waiting import until
+from tests.waiting import eventually
 
 
 class Zone:
@@ -114,9 +114,9 @@ def test_names_are_looked_up_again_by_threads_of_their_own() -> None:
     source = DnsSource(names, interval=0.02, getaddrinfo=getaddrinfo)
     assert source.instances("orders") == ()
 
-    until(lambda: _urls(source) == ["http://10.0.0.7:8101"])
+    eventually(lambda: _urls(source) == ["http://10.0.0.7:8101"])
     zone.names["payment"] = ["10.0.0.8"]
-    until(lambda: _urls(source) == ["http://10.0.0.8:8101"])
+    eventually(lambda: _urls(source) == ["http://10.0.0.8:8101"])
 
     assert source.instances("orders") == ()
     release.set()

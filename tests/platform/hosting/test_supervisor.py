@@ -20,8 +20,8 @@ import pytest
 
 from modules.platform.hosting.running.process import Stage
 from shop.env import ROOT
-from tests.e2e.running import eventually
 from tests.ports import free_port
+from tests.waiting import eventually
 
 # Says each line of what happens to it; takes its time to end.
 PATIENT = """

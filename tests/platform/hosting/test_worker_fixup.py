@@ -14,8 +14,8 @@ from django.db import connections
 
 from modules.platform.hosting.worker_fixup import Fixup, WorkerFixup
 from shop.celery import app
-from tests.e2e.running import eventually
 from tests.platform.example import EXAMPLE
+from tests.waiting import eventually
 
 
 def backend() -> int:

@@ -58,7 +58,8 @@ def _configure() -> None:
 
 
 _configure()
-app = Celery("host")
+# As a host's: connections go back to their pools between two tasks, and broken ones are dropped.
+app = Celery("host", fixups=["modules.platform.hosting.worker_fixup:fixup"])
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["modules.platform.messaging"])
 taking.install(app)

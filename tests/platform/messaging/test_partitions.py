@@ -21,7 +21,7 @@ from tests.platform.messaging.ledgers import (
     publish_now,
     ran_low,
 )
-from tests.waiting import until
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -112,7 +112,7 @@ def test_drop_gives_way_to_a_reader(small: Ledger) -> None:
         began = time.monotonic()
         assert partitions.drop_acknowledged(SOURCE, retention=NO_RETENTION) == []
         assert time.monotonic() - began < 5
-    until(lambda: partitions.drop_acknowledged(SOURCE, retention=NO_RETENTION), "the drop")
+    eventually(lambda: partitions.drop_acknowledged(SOURCE, retention=NO_RETENTION), "the drop")
 
 
 def test_new_consumer_starts_with_what_is_left(small: Ledger) -> None:

@@ -46,6 +46,21 @@ def test_nothing_is_lost_doubled_or_reordered_under_kills_and_flushes(host: Stac
     host.check(count)
 
 
+def test_nobody_has_to_be_started_anew_when_the_database_ends_all_sessions(host: Stack) -> None:
+    """As a failover does, again and again: worker and relay get others."""
+    count = 1200
+    host.worker()
+    host.relay()
+    host.publish(count, 300, wait=False)
+    while host.processes["publisher"].poll() is None:
+        time.sleep(0.8)
+        host.end_sessions()
+    host.wait_for(count, 60)
+    host.check(count)
+    assert not host.died("worker")
+    assert not host.died("relay")
+
+
 def test_process_killed_at_every_boundary(host: Stack) -> None:
     """By environment variable each process dies at its own point, again and again."""
     count = 2000

@@ -65,7 +65,7 @@ def _configure() -> None:
 
 
 _configure()
-app = Celery("host")
+app = Celery("host", fixups=["modules.platform.hosting.worker_fixup:fixup"])  # as a host's
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["modules.platform.messaging"])
 

@@ -1,14 +1,11 @@
-"""A table of placements that a test writes, and waiting for what happens elsewhere."""
+"""A table of placements that a test writes."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from modules.platform.placement.placed import Placed, Placements
 from modules.platform.placement.watching import Watcher
-
-LONGEST = 20.0  # seconds, with room for a busy machine
 
 
 class Still:
@@ -40,12 +37,3 @@ class Still:
 
     def after_fork(self) -> None:
         """There is nothing to let go of."""
-
-
-def until(holds: Callable[[], object], *, longest: float = LONGEST) -> float:
-    """Return as soon as ``holds()``, with the seconds that it took."""
-    began = time.monotonic()
-    while not holds():
-        assert time.monotonic() - began < longest, "it did not happen"
-        time.sleep(0.005)
-    return time.monotonic() - began

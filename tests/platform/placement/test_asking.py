@@ -13,7 +13,7 @@ from modules.platform.placement.placed import HERE, Placed
 from modules.platform.placement.watching import Watcher
 from tests.platform.discovery.serving import RegistryServer
 from tests.platform.example import EXAMPLE
-from tests.platform.placement.tables import until
+from tests.waiting import eventually, seconds_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,15 +37,15 @@ def test_host_elsewhere_knows_in_less_than_a_second(server: RegistryServer) -> N
     assert watcher.of(EXAMPLE) == HERE
 
     placed = _place(55)
-    assert until(lambda: watcher.of(EXAMPLE) == placed) < 1.0
+    assert seconds_until(lambda: watcher.of(EXAMPLE) == placed) < 1.0
 
     server.stop()
-    until(lambda: (watcher.age() or 0) > 0.5)
+    eventually(lambda: (watcher.age() or 0) > 0.5)
     assert watcher.of(EXAMPLE) == placed
 
     server.start()
     placed = _place(0)
-    until(lambda: watcher.of(EXAMPLE) == placed)
+    eventually(lambda: watcher.of(EXAMPLE) == placed)
     watcher.close()
 
 

@@ -23,7 +23,7 @@ from tests.platform.discovery.places import ROOT
 from tests.platform.example import EXAMPLE
 from tests.platform.placement.doorway import doorway
 from tests.platform.placement.instances import enlist
-from tests.platform.placement.tables import until
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -166,9 +166,9 @@ def test_follow_keeps_the_front_door_in_step_until_it_is_told_to_stop(
         return int(found["capabilities"][EXAMPLE]["percent"])
 
     table.swap(EXAMPLE, percent=35, actor="t", reason="behind its back")
-    until(lambda: percent() == 35)
+    eventually(lambda: percent() == 35)
     door.admin("PATCH", f"/-/capabilities/{EXAMPLE}", json={"percent": 90})
-    until(lambda: percent() == 35)
+    eventually(lambda: percent() == 35)
 
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=30)

@@ -24,7 +24,7 @@ from modules.platform.rpc.metrics import CALLS
 from tests.contracts.hosted import ISSUER, Hosted, hosted, trusting
 from tests.platform.example import EXAMPLE
 from tests.platform.placement.instances import enlist
-from tests.platform.placement.tables import until
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ASKED = CALLS.labels(f"{EXAMPLE}.availability", "answered")._value
@@ -55,12 +55,14 @@ def test_calls_go_where_the_table_says_from_the_installed_host(host: Hosted) -> 
     assert ASKED.get() == before
 
     table.swap(EXAMPLE, percent=100, actor="t", reason="a test")
-    until(lambda: of(EXAMPLE).percent == 100)
-    until(lambda: use(Inventory).availability(skus=NEVER_STOCKED) == () and ASKED.get() > before)
+    eventually(lambda: of(EXAMPLE).percent == 100)
+    eventually(
+        lambda: use(Inventory).availability(skus=NEVER_STOCKED) == () and ASKED.get() > before
+    )
     assert queue_of(EXAMPLE) == f"bus.{EXAMPLE}.service"
 
     table.swap(EXAMPLE, percent=0, actor="t", reason="home")
-    until(lambda: of(EXAMPLE).percent == 0)
+    eventually(lambda: of(EXAMPLE).percent == 0)
     before = ASKED.get()
     assert use(Inventory).availability(skus=NEVER_STOCKED) == ()
     assert ASKED.get() == before
@@ -71,7 +73,7 @@ def test_share_that_nobody_serves_is_answered_here() -> None:
     """The instance has died since it was placed."""
     table.swap("shipping", percent=100, actor="t", reason="a test")
     table.swap(EXAMPLE, percent=100, actor="t", reason="a test")
-    until(lambda: of(EXAMPLE).percent == 100)
+    eventually(lambda: of(EXAMPLE).percent == 100)
     fallbacks = FALLBACKS.labels(EXAMPLE)._value
 
     def falls_back() -> bool:
@@ -79,7 +81,7 @@ def test_share_that_nobody_serves_is_answered_here() -> None:
         assert use(Inventory).availability(skus=NEVER_STOCKED) == ()
         return fallbacks.get() > before
 
-    until(falls_back)
+    eventually(falls_back)
 
 
 def test_placement_before_the_modules_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

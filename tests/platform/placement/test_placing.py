@@ -36,8 +36,8 @@ from tests.platform.discovery.serving import RegistryServer, said
 from tests.platform.example import EXAMPLE
 from tests.platform.placement.doorway import doorway, telling
 from tests.platform.placement.instances import FIRST, enlist
-from tests.platform.placement.tables import until
 from tests.proxy.front import FrontDoor
+from tests.waiting import eventually, seconds_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SHOPPERS = [f"shopper-{number}" for number in range(60)]
@@ -218,9 +218,9 @@ def test_requests_reach_an_instance_that_registered(server: RegistryServer, tmp_
         enlist(url=f"http://{door.service_address}")
         _place(100)
         # Until the front door has read the registry, the monolith still answers.
-        until(lambda: set(_asked(door).values()) == {"service"})
+        eventually(lambda: set(_asked(door).values()) == {"service"})
         registry.deregister(FIRST, issuer=EXAMPLE)
-        until(lambda: set(_asked(door).values()) == {"monolith"})
+        eventually(lambda: set(_asked(door).values()) == {"monolith"})
 
 
 def test_front_door_that_was_away_follows_when_it_is_back(door: FrontDoor, tmp_path: Path) -> None:
@@ -234,8 +234,8 @@ def test_front_door_that_was_away_follows_when_it_is_back(door: FrontDoor, tmp_p
     follower = threading.Thread(target=lambda: Follower(doors).run(stop))
     follower.start()
     door.start()
-    until(lambda: _state(door) == ("canary", 70))
-    took = until(lambda: _swapped(20) and _state(door) == ("canary", 20))
+    eventually(lambda: _state(door) == ("canary", 70))
+    took = seconds_until(lambda: _swapped(20) and _state(door) == ("canary", 20))
     stop.set()
     follower.join()
     assert took < 1.0

@@ -16,7 +16,8 @@ from modules.platform.placement.listening import TableSource
 from modules.platform.placement.placed import HERE
 from modules.platform.placement.watching import Watcher
 from tests.platform.example import EXAMPLE
-from tests.platform.placement.tables import Still, until
+from tests.platform.placement.tables import Still
+from tests.waiting import eventually, seconds_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NEVER = 3600.0  # seconds between two looks: only a word brings news
@@ -47,7 +48,7 @@ def _session(watcher: Watcher) -> int:
     """The server process that its connection speaks to."""
     source = watcher._source
     assert isinstance(source, TableSource)
-    until(lambda: source._connection)
+    eventually(lambda: source._connection)
     assert source._connection is not None
     return source._connection.info.backend_pid
 
@@ -58,7 +59,7 @@ def test_change_is_known_in_far_less_than_a_second(watching: Callable[[float], W
     slowest = 0.0
     for percent in [100, 0] * 5:
         _place(percent)
-        slowest = max(slowest, until(lambda p=percent: watcher.of(EXAMPLE).percent == p))
+        slowest = max(slowest, seconds_until(lambda p=percent: watcher.of(EXAMPLE).percent == p))
     assert slowest < 1.0
 
 
@@ -67,7 +68,7 @@ def test_word_of_the_database_is_enough(watching: Callable[[float], Watcher]) ->
     watcher = watching(NEVER)
     time.sleep(0.1)
     _place(40)
-    until(lambda: watcher.of(EXAMPLE).percent == 40)
+    eventually(lambda: watcher.of(EXAMPLE).percent == 40)
 
 
 def test_looking_is_enough_where_words_are_lost(watching: Callable[[float], Watcher]) -> None:
@@ -79,17 +80,17 @@ def test_looking_is_enough_where_words_are_lost(watching: Callable[[float], Watc
             "VALUES (%s, 7, 1, 'restore', 'a backup')",
             [EXAMPLE],
         )
-    until(lambda: watcher.of(EXAMPLE).percent == 7)
+    eventually(lambda: watcher.of(EXAMPLE).percent == 7)
     with connections["default"].cursor() as cursor:
         cursor.execute("DELETE FROM placement_placement")
-    until(lambda: watcher.of(EXAMPLE) == HERE)
+    eventually(lambda: watcher.of(EXAMPLE) == HERE)
 
 
 def test_ended_session_is_made_anew(watching: Callable[[float], Watcher]) -> None:
     """As after a failover; what is known stays meanwhile."""
     watcher = watching(0.05)
     _place(30)
-    until(lambda: watcher.of(EXAMPLE).percent == 30)
+    eventually(lambda: watcher.of(EXAMPLE).percent == 30)
 
     pid = _session(watcher)
     with connections["default"].cursor() as cursor:
@@ -97,7 +98,7 @@ def test_ended_session_is_made_anew(watching: Callable[[float], Watcher]) -> Non
     assert watcher.of(EXAMPLE).percent == 30
 
     _place(31)
-    until(lambda: watcher.of(EXAMPLE).percent == 31)
+    eventually(lambda: watcher.of(EXAMPLE).percent == 31)
     assert _session(watcher) != pid
 
 
@@ -126,7 +127,7 @@ def test_everything_is_here_before_the_first_answer() -> None:
     watcher = Watcher(source, interval=0.01)
     assert source.reads == 0
     assert watcher.of(EXAMPLE) == HERE
-    until(lambda: source.reads)
+    eventually(lambda: source.reads)
     watcher.close()
 
 
@@ -134,7 +135,7 @@ def test_forked_child_looks_for_itself(watching: Callable[[float], Watcher]) -> 
     """By a session of its own, and the parent's goes on."""
     watcher = watching(0.05)
     _place(10)
-    until(lambda: watcher.of(EXAMPLE).percent == 10)
+    eventually(lambda: watcher.of(EXAMPLE).percent == 10)
     begin, go = os.pipe(), os.pipe()
     with warnings.catch_warnings():
         # Python 3.12 warns of forking beside threads: that is what is tried here.
@@ -146,7 +147,7 @@ def test_forked_child_looks_for_itself(watching: Callable[[float], Watcher]) -> 
             kept = watcher.of(EXAMPLE).percent == 10
             os.write(begin[1], b"x")
             os.read(go[0], 1)
-            until(lambda: watcher.of(EXAMPLE).percent == 60)
+            eventually(lambda: watcher.of(EXAMPLE).percent == 60)
             code = 0 if kept else 1
         finally:
             os._exit(code)
@@ -154,6 +155,6 @@ def test_forked_child_looks_for_itself(watching: Callable[[float], Watcher]) -> 
     _place(60)
     os.write(go[1], b"x")
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    until(lambda: watcher.of(EXAMPLE).percent == 60)
+    eventually(lambda: watcher.of(EXAMPLE).percent == 60)
     for end in (*begin, *go):
         os.close(end)

@@ -1,21 +1,10 @@
-"""Waiting for what happens elsewhere, with room for a busy machine."""
+"""Asking a forked child of this process."""
 
 from __future__ import annotations
 
 import os
-import time
 import warnings
 from collections.abc import Callable
-
-LONGEST = 20.0  # seconds
-
-
-def until(holds: Callable[[], object]) -> None:
-    """Return as soon as ``holds()``; an AssertionError after LONGEST."""
-    end = time.monotonic() + LONGEST
-    while not holds():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
 
 
 def in_fork(holds: Callable[[], bool]) -> bool:
