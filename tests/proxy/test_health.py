@@ -143,11 +143,16 @@ def test_ready_servers_are_healthy(run: Run, answer: Answer) -> None:
 
 @pytest.mark.parametrize(("answer", "reason"), BAD.values(), ids=BAD)
 def test_bad_servers_are_unhealthy(run: Run, answer: Answer, reason: str) -> None:
-    """Whatever is wrong, it is found within the timeout, and it is said."""
+    """Whatever is wrong, it is found within the timeout, and it is said.
+
+    What is to be found out before the timeout has ten times as much: the server runs beside the
+    check in one process, which a busy machine may hold for longer than 0.2 s.
+    """
+    late: dict[str, float] = {} if reason.endswith("in 0.2 s") else {"timeout_seconds": 2.0}
 
     async def scenario() -> None:
         began = time.monotonic()
-        assert reason in await verdict_on(answer)
+        assert reason in await verdict_on(answer, **late)
         assert time.monotonic() - began < 1
 
     run(scenario())
