@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 
-from modules.platform.backoffice.moving import answer_to
+from modules.platform.backoffice.unavailable import answer_to
 
 PREFIXES = ("/admin", "/api/v1/docs")
 

@@ -116,8 +116,8 @@ ELSEWHERE = {
 DRAWERS = frozenset(
     {"base", "common", "core", "helper", "helpers", "lib", "misc", "shared", "util", "utils"}
 )
-# Django's own convention for a family of settings files.
-NO_DRAWERS = frozenset({"shop/settings/base.py"})
+# Django's own names: a convention for a family of settings files, and where it looks for an engine.
+NO_DRAWERS = frozenset({"shop/settings/base.py", "modules/platform/databases/backend/base.py"})
 
 
 def kind_of(room: str) -> str:

@@ -13,6 +13,7 @@ from django.db import DatabaseError
 from rich.console import Console, RenderableType
 
 from modules.platform.contracts import ContractError
+from modules.platform.databases.away import is_away
 
 # Django's own options, which no command's run() takes; stdout and stderr come from call_command.
 UNUSED = (
@@ -119,11 +120,6 @@ def _why_no_database(error: Exception) -> str | None:
     line = str(error).strip().partition("\n")[0]
     if isinstance(cause, psycopg.errors.UndefinedTable):
         return f"the database is not migrated ({line}): manage.py migrate"
-    if isinstance(cause, psycopg.OperationalError) and _is_away(cause.sqlstate):
+    if is_away(error):
         return f"the database does not answer ({line}); is it running, and is DATABASE_URL right?"
     return None
-
-
-def _is_away(sqlstate: str | None) -> bool:
-    """No connection, one that was lost, a wrong login, a server that goes or comes."""
-    return sqlstate is None or sqlstate.startswith(("08", "28", "57P"))

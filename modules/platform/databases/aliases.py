@@ -11,6 +11,15 @@ from psycopg.conninfo import conninfo_to_dict
 # Django's auth, sessions, content types and admin log live with identity: with accounts, and in
 # a host without it in the host's own schema, which is no module's.
 ACCOUNTS, HOST = "accounts", "host"
+# Where the server's host has gone without a word, over TCP: seconds to connect, and some 10 until a
+# session with it is given up. The system's own are two minutes and a quarter of an hour.
+GONE = {
+    "connect_timeout": 10,
+    "tcp_user_timeout": 10_000,  # milliseconds; ignored where the system has no such thing
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
 # What an instance of a standalone host is bound to for life: a database of its own, or the schema
 # of the monolith, which the monolith migrates.
 OWN, ORIGIN = "own", "origin"
@@ -86,7 +95,7 @@ def _alias(module: str, url: str, pool: Mapping[str, Any] | bool, roles: bool) -
     if roles:
         options.append(f"-c role={role_of(module)}")
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "modules.platform.databases.backend",
         "NAME": parts.pop("dbname", "ficus"),
         "USER": parts.pop("user", ""),
         "PASSWORD": parts.pop("password", ""),
@@ -99,6 +108,7 @@ def _alias(module: str, url: str, pool: Mapping[str, Any] | bool, roles: bool) -
             # both sides. A PgBouncer in between must be 1.21 or newer.
             "server_side_binding": True,
             "prepare_threshold": 2,
+            **GONE,
             **parts,
             "options": " ".join(option for option in options if option),
             **({"pool": pool} if pool else {}),

@@ -31,6 +31,11 @@ EDGE: tuple[tuple[str, int, str], ...] = (
     ("precondition_required", 428, "The operation needs an If-Match header."),
     ("too_many_requests", 429, "Wait as long as Retry-After says."),
     ("internal_error", 500, "Something went wrong here; it was recorded under request_id."),
+    (
+        "database_unavailable",
+        503,
+        "The database does not answer; try again soon, with the same Idempotency-Key.",
+    ),
 )
 
 

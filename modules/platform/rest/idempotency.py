@@ -88,15 +88,10 @@ def once(
         return _replay(module, digest, request_hash)
     try:
         response = run(subject)
+        _settle(module, digest, response)
     except BaseException:
         _leave(module, digest)
         raise
-    if response.status_code >= 500 or response.status_code == 421:
-        _forget(module, digest)
-    elif response.status_code == 409 and "Retry-After" in response:
-        _leave(module, digest)
-    else:
-        _remember(module, digest, response)
     return response
 
 
@@ -140,6 +135,15 @@ def _replay(module: str, digest: bytes, request_hash: bytes) -> HttpResponse:
     return response
 
 
+def _settle(module: str, digest: bytes, response: HttpResponse) -> None:
+    if response.status_code >= 500 or response.status_code == 421:
+        _forget(module, digest)
+    elif response.status_code == 409 and "Retry-After" in response:
+        _leave(module, digest)
+    else:
+        _remember(module, digest, response)
+
+
 def _remember(module: str, digest: bytes, response: HttpResponse) -> None:
     headers = {name: response[name] for name in KEPT_HEADERS if name in response}
     values: list[Any] = [
@@ -154,8 +158,14 @@ def _remember(module: str, digest: bytes, response: HttpResponse) -> None:
 
 
 def _leave(module: str, digest: bytes) -> None:
-    """The request has ended without an answer: the next one may take over at once."""
-    with connections[alias_of(module)].cursor() as cursor:
+    """The request has ended without an answer: the next one may take over at once.
+
+    If it has lost its session, this is said over another.
+    """
+    connection = connections[alias_of(module)]
+    if not connection.is_usable():
+        connection.close()
+    with connection.cursor() as cursor:
         cursor.execute(_LEAVE, [datetime.now(UTC) - 2 * TAKEOVER, digest])
 
 

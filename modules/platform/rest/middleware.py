@@ -8,6 +8,7 @@ import structlog
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 
+from modules.platform.databases.away import is_away
 from modules.platform.rest.problems import CONTENT_TYPE, Problem
 
 log = structlog.get_logger(__name__)
@@ -42,6 +43,9 @@ class ApiMiddleware:
             return Problem(400, "cut_off", "The body ended too soon.").response()
         if isinstance(error, SuspiciousOperation):
             return Problem(400, "bad_request", "The request was refused.").response()
+        if is_away(error):
+            log.error("request.without_database", path=request.path, reason=str(error).strip())
+            return Problem.without_database().response()
         log.exception("request.failed", path=request.path, method=request.method)
         return _plain(500).response()
 

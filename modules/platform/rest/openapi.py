@@ -192,6 +192,7 @@ def _problem_codes(declared: Operation, *, has_path: bool) -> dict[int, list[str
         add(status_of(error), error.code)
     add(406, "not_acceptable")
     add(503, "unavailable")
+    add(503, "database_unavailable")
     add(504, "deadline_exceeded")
     return found
 

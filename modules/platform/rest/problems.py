@@ -120,6 +120,12 @@ class Problem(Exception):
         return cls(422, "invalid_request", f"{pointer}: {detail}", errors=[error])
 
     @classmethod
+    def without_database(cls) -> Problem:
+        """Whether the request was done is not known where it was lost on the way."""
+        detail = "The database does not answer. Repeat the request, with the same Idempotency-Key."
+        return cls(503, "database_unavailable", detail, headers={"Retry-After": "1"})
+
+    @classmethod
     def of(cls, error: ContractError, *, module: str = "") -> Problem:
         """A contract's error as a problem. ``module`` is the one whose operation was asked.
 

@@ -213,6 +213,29 @@ def test_claim_of_an_older_version_is_taken_over(api: Client) -> None:
     assert None not in views.subjects
 
 
+@pytest.mark.django_db(transaction=True)
+def test_lost_database_is_a_503_and_the_same_key_goes_on(api: Client) -> None:
+    """At once, over another session, and with the same id: the request may have been done."""
+    for _ in range(2):
+        answer = post(api, {"text": "lost"}, **{"Idempotency-Key": "k"})
+        assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+        assert answer.json()["code"] == "database_unavailable"
+    assert views.runs == ["lost", "lost"]
+    assert len(set(views.subjects)) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_answer_that_could_not_be_kept_is_not_given(api: Client) -> None:
+    """The session was lost after the work was done; who repeats the request is answered."""
+    statuses = [
+        post(api, {"text": "lost at first"}, **{"Idempotency-Key": "k"}).status_code
+        for _ in range(3)
+    ]
+    assert statuses == [503, 201, 201]
+    assert views.runs == ["lost at first"] * 2
+    assert len(set(views.subjects)) == 1
+
+
 def running(since: str) -> None:
     """The request with the only key began so long ago, and is at work or dead."""
     with connections["default"].cursor() as cursor:

@@ -8,6 +8,9 @@ from typing import Annotated, ClassVar
 from uuid import UUID
 
 import msgspec
+import psycopg
+from django.conf import settings
+from django.db import connections
 from django.urls import path
 
 from modules.platform.contracts import (
@@ -129,6 +132,12 @@ def _trouble(text: str) -> None:
     }
     if text in errors:
         raise errors[text]
+    if text == "lost" or (text == "lost at first" and len(runs) == 1):
+        session = connections["default"].connection
+        with psycopg.connect(settings.DATABASE_URL) as server:
+            server.execute("SELECT pg_terminate_backend(%s, 10000)", [session.info.backend_pid])
+    if text == "lost":
+        connections["default"].cursor().execute("SELECT 1")
     if text == "crash":
         raise RuntimeError("a bug with a password=hunter2 in it")
 

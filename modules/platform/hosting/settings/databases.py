@@ -11,6 +11,10 @@ from modules.platform.hosting.environment import EnvError, Environment
 from modules.platform.hosting.host import Host
 from modules.platform.hosting.servers import database_url
 
+# Seconds that a request waits for a session, and an attempt to make one goes on with pauses that
+# double. psycopg's 300 would leave a shop without its database for as long again as it was away.
+PATIENCE = 10
+
 
 def settings(host: Host, env: Environment, home: Path, modules: Sequence[str]) -> dict[str, Any]:
     """Names and values. Raises EnvError, EmbeddedServerError."""
@@ -27,8 +31,12 @@ def settings(host: Host, env: Environment, home: Path, modules: Sequence[str]) -
             url=url,
             modules=owners,
             overrides=overrides,
-            # min_size 0: a process opens connections only for the modules it serves.
-            pool={"min_size": 0, "max_size": env.read("DATABASE_POOL_MAX"), "timeout": 10},
+            pool={
+                "min_size": 0,  # a process opens connections only for the modules it serves
+                "max_size": env.read("DATABASE_POOL_MAX"),
+                "timeout": PATIENCE,
+                "reconnect_timeout": PATIENCE,
+            },
             roles=roles,
         ),
         "DATABASE_ROUTERS": ["modules.platform.databases.router.ModuleRouter"],

@@ -1,4 +1,7 @@
-"""An operator's click while its module's authority moves: held, sent again, acted upon once."""
+"""An operator's click while its module's authority moves: held, sent again, acted upon once.
+
+And without a database: a page that says so.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ from typing import Any
 
 import httpx
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 from django.test import Client, RequestFactory
 
 from modules.accounts.models import User
-from modules.platform.backoffice.moving import answer_to
+from modules.platform.backoffice.unavailable import answer_to
 from modules.platform.contracts import Fenced
 from modules.platform.databases.refusals import FENCED, MOVED
 from modules.shipping.models import Holiday
@@ -93,6 +96,19 @@ def test_refusal_of_a_called_module_is_not_this_pages() -> None:
     assert (answer.status_code, "Ficus-Fenced" in answer) == (503, False)
     assert answer_to(request, ValueError()) is None
     assert answer_to(RequestFactory().post("/api/v1/payment"), Fenced(module="payment")) is None
+
+
+@pytest.mark.parametrize(("method", "said"), [("GET", b"Load the page"), ("POST", b"look before")])
+def test_lost_database_is_a_page_that_says_what_to_do(method: str, said: bytes) -> None:
+    """A click may have done its work or not; a page is loaded again."""
+    with pytest.raises(OperationalError) as lost, connections["inventory"].cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    connections["inventory"].close()
+    request = RequestFactory().generic(method, "/admin/inventory/stock/")
+    answer = answer_to(request, lost.value)
+    assert answer is not None
+    assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+    assert said in answer.content
 
 
 def test_click_that_has_done_a_part_is_not_sent_again(chief: tuple[Client, str]) -> None:

@@ -1,0 +1,1 @@
+"""Django's engine of the aliases: ``base`` is where Django looks for it."""
