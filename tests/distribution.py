@@ -20,6 +20,7 @@ FILES = (
     "tests/docs/test_proxy_docs.py",
     "tests/extracted/",
     "tests/extraction/",
+    "tests/platform/databases/test_away.py",
     "tests/platform/discovery/test_commands.py",
     "tests/platform/grpc_calls/test_processes.py",
     "tests/platform/messaging/test_brokers.py",

@@ -166,6 +166,9 @@ class Link:
         far.settimeout(None)
         call = _Call(near, far)
         with self._lock:
+            if self._ended:  # nobody would end it any more
+                call.close()
+                return
             for half in call.halves:
                 half.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if not self._whole.is_set():  # since it was accepted

@@ -11,9 +11,10 @@ from modules.platform.hosting.environment import EnvError, Environment
 from modules.platform.hosting.host import Host
 from modules.platform.hosting.servers import database_url
 
-# Seconds that a request waits for a session, and an attempt to make one goes on with pauses that
-# double. psycopg's 300 would leave a shop without its database for as long again as it was away.
-PATIENCE = 10
+# Seconds that a request waits for a session: that makes a failover which is no longer one that
+# nobody notices. And for which an attempt to make one goes on, with pauses that double: psycopg's
+# 300 would leave a shop without its database for as long again as it was away.
+PATIENCE = 3
 
 
 def settings(host: Host, env: Environment, home: Path, modules: Sequence[str]) -> dict[str, Any]:
