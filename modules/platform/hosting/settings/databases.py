@@ -37,6 +37,9 @@ def settings(host: Host, env: Environment, home: Path, modules: Sequence[str]) -
                 "max_size": env.read("DATABASE_POOL_MAX"),
                 "timeout": PATIENCE,
                 "reconnect_timeout": PATIENCE,
+                # Seconds after which a session that nobody needed goes: whenever a server has ended
+                # all of them a pool makes one more than it had.
+                "max_idle": 60,
             },
             roles=roles,
         ),
