@@ -15,14 +15,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
-from modules.platform.databases import embedded
+from tests.benchmarks.own_servers import own_servers
 from tests.e2e.crowd import Crowd
 
 REST_WITHIN = 60.0  # seconds from placing, the promise
@@ -38,18 +36,10 @@ def main() -> int:
     parser.add_argument("--buyers", type=int, default=4)
     parser.add_argument("--rate", type=float, default=8.0)
     chosen = parser.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="ficus-bench-"))
-    home.chmod(0o755)  # as root PostgreSQL runs under a user of its own, which must get there
-    servers = home / "servers"
-    try:
+    with own_servers() as (home, database, redis):
         # Read by what the tests' own modules import.
-        os.environ["DATABASE_URL"] = embedded.ensure_postgres(servers).url
-        os.environ["REDIS_URL"] = embedded.ensure_redis(servers).url
+        os.environ["DATABASE_URL"], os.environ["REDIS_URL"] = database, redis
         return run(home, chosen)
-    finally:
-        embedded.stop_postgres(servers)
-        embedded.stop_redis(servers)
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def run(home: Path, chosen: argparse.Namespace) -> int:

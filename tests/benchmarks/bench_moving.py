@@ -12,22 +12,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from modules.platform.databases import embedded
-from tests.e2e.conftest import write_goods
+from tests.benchmarks.own_servers import open_shop
 from tests.e2e.moving import Moved, move
-from tests.e2e.running import RunningShop
 from tests.e2e.town import Town
 
 SWITCHES, QUICK = 200, 50
@@ -57,22 +51,9 @@ def main(arguments: list[str]) -> int:
 @contextmanager
 def open_town() -> Iterator[Town]:
     """A shop of real processes with its services, on servers and in a home of its own."""
-    home = Path(tempfile.mkdtemp(prefix="ficus-moving-"))
-    home.chmod(0o755)  # as root PostgreSQL runs under a user of its own, which must get there
-    os.environ["FICUS_HOME"] = str(home)
-    try:
-        database = embedded.ensure_postgres(home).url
-        redis = embedded.ensure_redis(home).url
-        with RunningShop(home, database_url=database, redis_url=redis, services=True) as shop:
-            write_goods(home / "goods.csv")
-            shop.manage("import_catalog", str(home / "goods.csv"))
-            with closing(Town(shop)) as town:
-                town.wait_for_services()
-                yield town
-    finally:
-        embedded.stop_postgres(home)
-        embedded.stop_redis(home)
-        shutil.rmtree(home, ignore_errors=True)
+    with open_shop(services=True) as shop, closing(Town(shop)) as town:
+        town.wait_for_services()
+        yield town
 
 
 def _table(moved: Moved) -> Table:

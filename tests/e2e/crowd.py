@@ -40,6 +40,7 @@ class Crowd:
     buyers: int = 3
     orders: int = 1_000_000
     pause: float = 0.0  # seconds between two purchases of one buyer
+    methods: Sequence[str] = ("card_ok",)  # of paying, in turn
     seen: list[Seen] = field(default_factory=list)
     domain: str = field(default_factory=lambda: f"{uuid4().hex[:10]}.example")
 
@@ -82,7 +83,7 @@ class Crowd:
             one.http.get("/api/v1/catalog/products?limit=3")
             one.take_cart()
             one.add(self.skus[number % len(self.skus)])
-            one.order()
+            one.order(self.methods[number % len(self.methods)])
         except (AssertionError, httpx.HTTPError):
             return  # it is noted
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import copy_context
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import StreamingHttpResponse
 from rest_framework.renderers import BaseRenderer
 
 from modules.catalog.exporting import export_pieces
@@ -17,6 +19,7 @@ from modules.catalog.importing.run import ImportReport, import_products, open_so
 from modules.catalog.rest.bodies import ImportQuery
 from modules.catalog.rest.products import WRITE
 from modules.catalog.rest.references import now
+from modules.platform.contracts import call_context, current_context
 from modules.platform.rest.access import scope
 from modules.platform.rest.operation import ApiView, operation
 from modules.platform.rest.problems import Problem
@@ -83,9 +86,28 @@ class ExportView(ApiView):
         returns=str,
         renders="text/csv",
         access=scope("catalog:read", "catalog:write"),
-        limit=PATIENCE,
     )
-    def get(self, request: ApiRequest) -> HttpResponse:
-        text = "".join(piece for _, piece in export_pieces())
-        headers = {"Content-Disposition": 'attachment; filename="products.csv"'}
-        return HttpResponse(text, content_type="text/csv", headers=headers)
+    def get(self, request: ApiRequest) -> StreamingHttpResponse:
+        pieces = (piece for _, piece in export_pieces())
+        # With the first rows: what fails before the status is given is still a problem.
+        beginning = next(pieces) + next(pieces, "")
+        return StreamingHttpResponse(
+            _streamed(beginning, pieces),
+            content_type="text/csv",
+            headers={"Content-Disposition": 'attachment; filename="products.csv"'},
+        )
+
+
+def _streamed(beginning: str, pieces: Iterator[str]) -> Iterator[str]:
+    """The rest is read when the view has returned: for its caller, but past its deadline, after
+    which the stock of the last products would be missing.
+    """
+    with call_context(replace(current_context(), deadline=None)):
+        asking = copy_context()
+
+    def read() -> Iterator[str]:
+        yield beginning
+        while piece := asking.run(next, pieces, ""):
+            yield piece
+
+    return read()

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import msgspec
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from rest_framework.views import APIView
 
 from modules.platform.contracts import ContractError, module_of
@@ -50,7 +51,7 @@ class Operation:
     ``request.body`` itself. Without ``body`` and ``raw`` none is taken. ``needs_length``: nobody
     can tell from such a body whether it is whole, so one without ``Content-Length`` is refused
     (411; RFC 9110, 15.5.12). ``renders``: the answer is of this media type instead of JSON; the
-    view gives the ``HttpResponse`` itself.
+    view gives the response itself, one that streams where it is long.
     """
 
     summary: str
@@ -81,7 +82,7 @@ def operation(
 
     def decorate(handler: Handler) -> Handler:
         @functools.wraps(handler)
-        def handle(view: ApiView, request: ApiRequest, **path: Any) -> HttpResponse:
+        def handle(view: ApiView, request: ApiRequest, **path: Any) -> HttpResponseBase:
             with serving(request, limit=declaration.limit):
                 return _handle(declaration, handler, view, request, path)
 
@@ -104,7 +105,7 @@ class ApiView(APIView):
 
 def _handle(
     declared: Operation, handler: Handler, view: ApiView, request: ApiRequest, path: dict[str, Any]
-) -> HttpResponse:
+) -> HttpResponseBase:
     declared.access.check(request.actor)
     arguments = dict(path)
     query = parse_query(request.query_params, declared.query)
@@ -116,7 +117,7 @@ def _handle(
         )
     arguments |= _body(declared, request)
 
-    def run() -> HttpResponse:
+    def run() -> HttpResponseBase:
         try:
             answer = handler(view, request, **arguments)
         except Problem as problem:
@@ -131,7 +132,10 @@ def _handle(
 
     def run_as(subject: UUID) -> HttpResponse:
         request.subject = subject
-        return run()
+        answer = run()
+        if not isinstance(answer, HttpResponse):
+            raise TypeError(f"{type(view).__name__}: what streams cannot be kept for a key")
+        return answer
 
     return idempotency.once(
         view.module,
@@ -167,8 +171,8 @@ def _require_type(request: ApiRequest, kinds: tuple[str, ...]) -> None:
         raise Problem(415, "unsupported_media_type", f"Send {wanted}, not {kind}.")
 
 
-def _render(declared: Operation, request: ApiRequest, answer: Any, only: str) -> HttpResponse:
-    if isinstance(answer, HttpResponse):
+def _render(declared: Operation, request: ApiRequest, answer: Any, only: str) -> HttpResponseBase:
+    if isinstance(answer, HttpResponseBase):
         return answer
     if not isinstance(answer, Answer):
         answer = Answer(body=answer, status=next(iter(declared.returns), 200))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
@@ -14,12 +15,14 @@ from django.core.management import call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modules.catalog import exporting
 from modules.catalog.exporting import export_pieces, major_units
 from modules.catalog.importing import run as running
 from modules.catalog.importing.rows import BadHeader, Row, RowError, minor_units, read_rows
 from modules.catalog.importing.run import ImportReport, import_products, open_source
 from modules.catalog.models import Category, ImportRun, Media, PriceRow, Product, Variant
-from modules.platform.contracts import Unavailable
+from modules.inventory.contract import Availability
+from modules.platform.contracts import Actor, Unavailable, current_context
 from tests.modules.catalog.conftest import NOW, FakeInventory
 from tests.modules.catalog.test_service import published
 
@@ -331,4 +334,32 @@ class TestImport:
         assert (bad.status_code, bad.json()["code"]) == (400, "bad_csv")
         out = api.get("/api/v1/catalog/export", headers=staff | {"Accept": "text/csv"})
         assert out["Content-Type"] == "text/csv"
-        assert len(out.content.decode().splitlines()) == 4
+        assert len(out.getvalue().decode().splitlines()) == 4
+
+    def test_export_over_http_is_sent_while_it_is_read(
+        self,
+        api: Any,
+        staff: dict[str, str],
+        load: Callable[..., ImportReport],
+        inventory: FakeInventory,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """After its view has returned: for the same caller, and with stock past its deadline."""
+        load(*GOOD)
+        actors: list[Actor] = []
+        availability = inventory.availability
+
+        def noted(*, skus: tuple[str, ...]) -> tuple[Availability, ...]:
+            actors.append(current_context().actor)
+            return availability(skus=skus)
+
+        monkeypatch.setattr(inventory, "availability", noted)
+        monkeypatch.setattr(exporting, "MAX_SKUS", 1)
+        asked = staff | {"Accept": "text/csv", "Request-Timeout": "1"}
+        pieces = iter(api.get("/api/v1/catalog/export", headers=asked).streaming_content)
+        assert len(next(pieces).splitlines()) == 2
+        assert len(actors) == 1
+        time.sleep(1.1)
+        assert [len(piece.splitlines()) for piece in pieces] == [1, 1]
+        assert actors == [actors[0]] * 3
+        assert actors[0].scopes

@@ -1,0 +1,142 @@
+"""Orders while the payment provider fails in every way it knows: what remains in the books.
+
+    python -m tests.benchmarks.bench_faults [--orders 10000] [--rate 12] [--seed 1]
+
+A shop of real processes. Every half second the stand-in provider is told to fail the next one
+to three calls of some operation: not done, or done and the answer lost, held back or wrong. Of the
+cards one in twelve is declined, one in 25 answers after its charge was given up, as many slowly.
+Then every order must be at rest within 60 s of its placing, be charged once or not at all as it
+says, and hold the stock that it says; no charge may be for an order that nobody knows, and no
+shopper may have one mail twice. Exit code 1 otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+
+from rich.console import Console
+from rich.table import Table
+
+from modules.payment.standin.faults import Kind
+from tests import plain
+from tests.benchmarks.own_servers import open_shop
+from tests.e2e.crowd import Crowd
+from tests.e2e.running import RunningShop
+from tests.e2e.settling import Settlement, mails, settlement, shelves
+from tests.waiting import eventually
+
+REST_WITHIN = 60.0  # seconds from placing, the promise
+PATIENCE = 180.0  # seconds after which nobody waits any longer here
+PAUSE = 0.5  # seconds between two plans
+SKUS = [f"E2E-{number}" for number in range(1, 13)]
+METHODS = ["card_ok"] * 42 + ["card_declined"] * 4 + ["card_timeout"] * 2 + ["card_slow"] * 2
+OPERATIONS = ("authorize", "capture", "void", "fetch", "list")
+KINDS = tuple(kind for kind in Kind if kind is not Kind.REFUSE)  # that one is an opinion: a card's
+SLOW = 1.0  # seconds
+
+
+def main(arguments: list[str]) -> int:
+    """Order, wait, compare and print; the exit code."""
+    parser = argparse.ArgumentParser(prog="bench_faults", description=__doc__)
+    parser.add_argument("--orders", type=int, default=10_000)
+    parser.add_argument("--rate", type=float, default=12.0, help="Orders a second.")
+    parser.add_argument("--buyers", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is stopped
+    random = Random(chosen.seed)
+    methods = random.sample(METHODS, len(METHODS))
+    with open_shop() as shop:
+        began = time.monotonic()
+        with failing(shop, random) as faults:
+            pause = chosen.buyers / chosen.rate
+            with Crowd(
+                shop.base, SKUS, chosen.buyers, chosen.orders, pause, methods=methods
+            ) as crowd:
+                crowd.wait()
+        print(f"{chosen.orders} orders in {time.monotonic() - began:.0f} s", file=sys.stderr)
+        return tell(shop, crowd, faults)
+
+
+@contextmanager
+def failing(shop: RunningShop, random: Random) -> Iterator[Counter[str]]:
+    """The provider fails all the time; the calls that were to fail, by how."""
+    url, told, stop = f"http://127.0.0.1:{shop.ports['STANDIN']}/faults", Counter[str](), False
+
+    def plan() -> None:
+        while not stop:
+            kind, times = random.choice(KINDS), random.randint(1, 3)
+            fault = {"operation": random.choice(OPERATIONS), "kind": kind, "times": times}
+            plain.post(url, json=fault | ({"seconds": SLOW} if kind is Kind.SLOW else {}))
+            told[kind] += times
+            time.sleep(PAUSE)
+
+    thread = threading.Thread(target=plan)
+    thread.start()
+    try:
+        yield told
+    finally:
+        stop = True
+        thread.join()
+        plain.request("DELETE", url)
+
+
+def tell(shop: RunningShop, crowd: Crowd, faults: Counter[str]) -> int:
+    """Wait for rest, and print the table."""
+
+    def rested() -> Settlement | None:
+        found = settlement(shop, crowd.domain)
+        return None if found.under_way or found.charged_wrongly else found
+
+    try:
+        found = eventually(rested, within=PATIENCE, what="rest") or settlement(shop, crowd.domain)
+    except AssertionError as error:
+        print(error, file=sys.stderr)
+        found = settlement(shop, crowd.domain)
+    answers = crowd.answers("order")
+    sent = mails(shop, crowd.domain)
+    zeros = {
+        "answers of 500 and above, or none": sum(
+            seen.status >= 500 or not seen.status for seen in crowd.answers()
+        ),
+        "orders not at rest": found.under_way,
+        "orders charged twice": found.charged_twice,
+        "orders on which the bank and the books differ": found.charged_wrongly,
+        "charges for an order that nobody knows": found.charged_for_nothing,
+        "SKUs that hold other stock than was sold": sum(
+            shelf.held != shelf.sold for shelf in shelves(shop, SKUS)
+        ),
+        "mails that came twice": sum(count > 1 for count in sent.values()),
+    }
+    longest = found.seconds[-1] if found.seconds else float("nan")
+    quantiles = (found.seconds[int(len(found.seconds) * part)] for part in (0.5, 0.95, 0.999))
+    table = Table(title=f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    table.add_column("what")
+    table.add_column("figure", justify="right")
+    statuses = Counter(seen.status for seen in answers)
+    for what, figure in {
+        "calls of the provider that were to fail": f"{sum(faults.values()):,}",
+        **{f"  {kind}": f"{count:,}" for kind, count in sorted(faults.items())},
+        **{f"orders answered {status}": f"{n:,}" for status, n in sorted(statuses.items())},
+        **{f"orders {state}": f"{n:,}" for state, n in sorted(found.states.items())},
+        "to rest p50 / p95 / p99.9 / longest (bound 60 s)": " / ".join(
+            f"{seconds:.1f}" for seconds in (*quantiles, longest)
+        ),
+        **{what: str(count) for what, count in zeros.items()},
+    }.items():
+        table.add_row(what, figure)
+    Console(width=100).print(table)
+    return 1 if any(zeros.values()) or not longest <= REST_WITHIN else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
