@@ -174,7 +174,7 @@ def test_redis_that_hangs_is_not_waited_for_and_counts_again_when_it_is_back(
     try:
         with redis.Redis.from_url(url) as client:
             pid = int(client.info("server")["process_id"])
-            with front_door(tmp_path / "door", document(upstream, url, 0.1)) as door:
+            with front_door(tmp_path / "door", document(upstream, url, 0.5)) as door:
                 assert allowed(door) == 10
                 assert client.dbsize() > 0
                 os.kill(pid, signal.SIGSTOP)
