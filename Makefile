@@ -24,8 +24,9 @@ up: $(VENV)/.installed  ## Set everything up and run the shop; Ctrl-C stops all 
 test: $(VENV)/.installed-dev  ## Set everything up and run the whole test suite.
 	@exec $(PY) -m pytest -n 4 --dist loadgroup $(ARGS)
 
+# And by a role of PostgreSQL's for each module: a second run of the same tests would show no more.
 retired: $(VENV)/.installed-dev  ## Run all others' tests with payment retired, not to be imported.
-	@RETIRED_MODULES=payment exec $(PY) -m pytest -n 4 --dist loadgroup -p tests.retired \
+	@RETIRED_MODULES=payment DATABASE_ROLES=true exec $(PY) -m pytest -n 4 --dist loadgroup -p tests.retired \
 	  tests/api tests/architecture tests/contracts tests/modules tests/platform tests/shop $(ARGS)
 
 drill: $(VENV)/.installed-dev  ## Every fault that a drill knows, on a copy of payment, as a test.

@@ -20,16 +20,16 @@ from tests.modules.notification.world import Clock, Post, confirmed, hear
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("templates")]
 GUARD = """
-CREATE FUNCTION public.refuse_marks() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+CREATE FUNCTION notification.refuse_marks() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF NEW.state = 'sent' THEN
         RAISE EXCEPTION 'moved' USING ERRCODE = 'MV002', DETAIL = 'epoch 3';
     END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER refuse_marks BEFORE UPDATE ON notification_message
-    FOR EACH ROW EXECUTE FUNCTION public.refuse_marks();
+    FOR EACH ROW EXECUTE FUNCTION notification.refuse_marks();
 """
-OPEN = "DROP FUNCTION IF EXISTS public.refuse_marks() CASCADE"
+OPEN = "DROP FUNCTION IF EXISTS notification.refuse_marks() CASCADE"
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from tests.platform.backoffice.desk import STOCK, adjustments, audited, send, sh
 from tests.platform.databases.test_refusals import GUARD, UNGUARD
 from tests.proxy.front import FrontDoor, front_door
 from tests.proxy.origin import Got, Origin, ok
+from tests.sessions import end_sessions
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOLDS = "ficus_proxy_held_commands_total"
@@ -101,8 +102,10 @@ def test_refusal_of_a_called_module_is_not_this_pages() -> None:
 @pytest.mark.parametrize(("method", "said"), [("GET", b"Load the page"), ("POST", b"look before")])
 def test_lost_database_is_a_page_that_says_what_to_do(method: str, said: bytes) -> None:
     """A click may have done its work or not; a page is loaded again."""
-    with pytest.raises(OperationalError) as lost, connections["inventory"].cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    with connections["inventory"].cursor() as cursor:
+        end_sessions(connections["inventory"].connection.info.backend_pid)
+        with pytest.raises(OperationalError) as lost:
+            cursor.execute("SELECT 1")
     connections["inventory"].close()
     request = RequestFactory().generic(method, "/admin/inventory/stock/")
     answer = answer_to(request, lost.value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -20,6 +19,7 @@ from psycopg.conninfo import make_conninfo
 from modules.platform.databases.aliases import GONE, database_settings
 from modules.platform.databases.backend.base import DatabaseWrapper, is_ended
 from tests.platform.example import EXAMPLE
+from tests.sessions import end_sessions
 
 PID = "SELECT pg_backend_pid()"
 
@@ -39,13 +39,6 @@ def held(count: int) -> set[int]:
 
     with ThreadPoolExecutor(count) as threads:
         return set(threads.map(hold, range(count)))
-
-
-def end(processes: Sequence[int] | set[int]) -> None:
-    """End these sessions, as a server that restarts does; they are gone when this returns."""
-    with psycopg.connect(settings.DATABASE_URL) as server:  # no module's role may do that
-        for process in processes:
-            server.execute("SELECT pg_terminate_backend(%s, 10000)", [process])
 
 
 def of_the_same_server(wrapper: type[base.DatabaseWrapper]) -> base.DatabaseWrapper:
@@ -68,7 +61,7 @@ def test_sessions_that_were_ended_are_not_handed_out() -> None:
     """All three of a pool: the next three who ask are served, by others."""
     first = held(3)
     assert held(3) == first
-    end(first)
+    end_sessions(*first)
     assert held(3).isdisjoint(first)
 
 
@@ -77,7 +70,7 @@ def test_djangos_own_engine_hands_them_out() -> None:
     """What the test above is about."""
     plain, ours = of_the_same_server(base.DatabaseWrapper), of_the_same_server(DatabaseWrapper)
     try:
-        end([session_of(plain), session_of(ours)])
+        end_sessions(session_of(plain), session_of(ours))
         with pytest.raises(OperationalError):
             session_of(plain)
         assert session_of(ours)
@@ -92,7 +85,7 @@ def test_looking_is_cheap_and_asks_the_server_nothing() -> None:
         began = time.thread_time()
         assert not any(is_ended(session) for _ in range(200))
         assert time.thread_time() - began < 0.02
-        end([session.info.backend_pid])
+        end_sessions(session.info.backend_pid)
         assert is_ended(session)
         session.close()
         assert is_ended(session)

@@ -6,15 +6,14 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-import psycopg
 import pytest
 from celery.fixups.django import DjangoWorkerFixup
-from django.conf import settings
 from django.db import connections
 
 from modules.platform.hosting.worker_fixup import Fixup, WorkerFixup
 from shop.celery import app
 from tests.platform.example import EXAMPLE
+from tests.sessions import end_sessions
 from tests.waiting import eventually
 
 
@@ -56,8 +55,7 @@ def test_a_session_that_died_is_not_used_again() -> None:
     """After its session was ended a connection is dropped, and the next task gets another."""
     fixup = WorkerFixup(app)
     first = backend()
-    with psycopg.connect(settings.DATABASE_URL) as server:  # no module's role may do that
-        server.execute("SELECT pg_terminate_backend(%s)", [first])
+    end_sessions(first)
     with pytest.raises(Exception, match=r"terminat|closed"):
         backend()
     fixup.close_database()

@@ -17,6 +17,7 @@ from modules.platform.placement.placed import HERE
 from modules.platform.placement.watching import Watcher
 from tests.platform.example import EXAMPLE
 from tests.platform.placement.tables import Still
+from tests.sessions import end_sessions
 from tests.waiting import eventually, seconds_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -93,8 +94,7 @@ def test_ended_session_is_made_anew(watching: Callable[[float], Watcher]) -> Non
     eventually(lambda: watcher.of(EXAMPLE).percent == 30)
 
     pid = _session(watcher)
-    with connections["default"].cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+    end_sessions(pid)
     assert watcher.of(EXAMPLE).percent == 30
 
     _place(31)

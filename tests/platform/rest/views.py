@@ -8,8 +8,6 @@ from typing import Annotated, ClassVar
 from uuid import UUID
 
 import msgspec
-import psycopg
-from django.conf import settings
 from django.db import connections
 from django.urls import path
 
@@ -28,6 +26,7 @@ from modules.platform.rest.identifiers import ids
 from modules.platform.rest.operation import ApiView, operation
 from modules.platform.rest.pagination import ListQuery, Page
 from modules.platform.rest.requests import ApiRequest
+from tests.sessions import end_sessions
 
 NOTES = ids("note")
 KNOWN = UUID("01920000-0000-7000-8000-000000000001")
@@ -133,9 +132,7 @@ def _trouble(text: str) -> None:
     if text in errors:
         raise errors[text]
     if text == "lost" or (text == "lost at first" and len(runs) == 1):
-        session = connections["default"].connection
-        with psycopg.connect(settings.DATABASE_URL) as server:
-            server.execute("SELECT pg_terminate_backend(%s, 10000)", [session.info.backend_pid])
+        end_sessions(connections["default"].connection.info.backend_pid)
     if text == "lost":
         connections["default"].cursor().execute("SELECT 1")
     if text == "crash":
