@@ -6,8 +6,8 @@ A shop of real processes. In each trial 8 to 64 buyers, each with one or two pie
 order the same SKU at the same moment; there are 20 of it. In every twentieth trial one process gets
 SIGKILL while they do, and is started again. A buyer whose request fails makes it again with the
 same key. Then no SKU may be sold more often than it was there, each must hold as much stock as was
-sold, every order must be at rest within 60 s of its placing and be charged once, and every buyer
-must have been answered: sold, or that there is not enough. Exit code 1 otherwise.
+sold, every saga must be at rest within 60 s of its beginning, every order be charged once, and all
+buyers must have been answered: sold, or that there is not enough. Exit code 1 otherwise.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from random import Random
 from uuid import uuid4
@@ -31,14 +33,14 @@ from rich.table import Table
 from tests import plain
 from tests.benchmarks.own_servers import open_shop
 from tests.e2e.running import RunningShop
-from tests.e2e.settling import settlement, shelves
+from tests.e2e.settling import saga_seconds, settlement, shelves
 from tests.e2e.shopper import Shopper
 from tests.waiting import eventually
 
 STOCK = 20
 BUYERS = (8, 64)
 VICTIMS = ("web", "worker", "relay", "standin", "beat", "proxy")
-REST_WITHIN = 60.0  # seconds from placing, the promise
+REST_WITHIN = 60.0  # seconds of a saga, the promise
 PATIENCE = 180.0  # seconds after which nobody waits any longer here
 # Seconds: what a dead web process was at may be taken over after 60.
 REPEATS_FOR, AGAIN = 90.0, 0.3
@@ -59,12 +61,26 @@ class Trials:
     def run(self, trials: int, kills: int) -> None:
         """One after another; progress to stderr."""
         every = max(1, trials // kills) if kills else trials + 1
-        with ThreadPoolExecutor(BUYERS[1]) as self._threads:
+        with ExitStack() as clients, self._buyers(clients):
             for number in range(trials):
                 deadly = number % every == every - 1
                 self._trial(f"HOT-{number}", self.random.choice(VICTIMS) if deadly else None)
                 if number % 50 == 49:
-                    print(f"{number + 1} trials: {dict(self.said)}", file=sys.stderr, flush=True)
+                    done = f"{number + 1} trials: {dict(self.said)}"
+                    print(done, file=sys.stderr, flush=True)
+
+    def _buyers(self, clients: ExitStack) -> ThreadPoolExecutor:
+        """Their threads. Each has a client: to make one for each buyer takes more of the processor
+        than what is asked.
+        """
+        self._own = threading.local()
+
+        def begin() -> None:
+            client = plain.client(base_url=self.shop.base, timeout=40)
+            self._own.http = clients.enter_context(client)
+
+        self._threads = ThreadPoolExecutor(BUYERS[1], initializer=begin)
+        return self._threads
 
     def _trial(self, sku: str, victim: str | None) -> None:
         buyers = self.random.randint(*BUYERS)
@@ -85,18 +101,17 @@ class Trials:
     def _buy(self, sku: str, count: int, gate: threading.Barrier) -> str:
         """One buyer's whole way; what the order was answered in the end."""
         key = uuid4().hex
-        with plain.client(base_url=self.shop.base, timeout=40) as http:
-            one = Shopper(http)
-            one.email = f"{key}@{self.domain}"
-            try:
-                one.take_cart()
-                one.add(sku, count)
-            finally:
-                gate.wait()
-            until = time.monotonic() + REPEATS_FOR
-            while (said := _ordered(one, key)) is None and time.monotonic() < until:
-                self.repeated += 1
-                time.sleep(AGAIN)
+        one = Shopper(self._own.http)
+        one.email = f"{key}@{self.domain}"
+        try:
+            one.take_cart()
+            one.add(sku, count)
+        finally:
+            gate.wait()
+        until = time.monotonic() + REPEATS_FOR
+        while (said := _ordered(one, key)) is None and time.monotonic() < until:
+            self.repeated += 1
+            time.sleep(AGAIN)
         return said or "never answered"
 
 
@@ -148,6 +163,7 @@ def tell(trials: Trials, skus: list[str], seconds: float) -> int:
     except AssertionError as error:
         print(error, file=sys.stderr)
     found, all_shelves = settlement(shop, domain), shelves(shop, skus)
+    sagas, running = saga_seconds(shop)
     known = ("sold", "inventory.insufficient_stock")
     zeros = {
         "SKUs oversold": sum(shelf.sold > shelf.on_hand for shelf in all_shelves),
@@ -158,12 +174,12 @@ def tell(trials: Trials, skus: list[str], seconds: float) -> int:
         "buyers answered otherwise, or never": sum(
             count for said, count in trials.said.items() if said not in known
         ),
-        "orders not at rest": found.under_way,
+        "sagas not at rest": running,
+        "orders neither captured nor cancelled": found.under_way,
         "orders charged twice": found.charged_twice,
         "orders on which the bank and the books differ": found.charged_wrongly,
         "charges for an order that nobody knows": found.charged_for_nothing,
     }
-    longest = found.seconds[-1] if found.seconds else float("nan")
     table = Table(title=f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     table.add_column("what")
     table.add_column("figure", justify="right")
@@ -174,13 +190,18 @@ def tell(trials: Trials, skus: list[str], seconds: float) -> int:
         "requests made again": f"{trials.repeated:,}",
         **{f"orders {state}": f"{n:,}" for state, n in sorted(found.states.items())},
         "pieces sold, of": f"{sum(shelf.sold for shelf in all_shelves):,} / {STOCK * len(skus):,}",
-        "to rest p50 / longest (bound 60 s)": f"{found.seconds[len(found.seconds) // 2]:.1f} / "
-        f"{longest:.1f}",
+        "s to rest of sagas, p50 / longest (bound 60)": _spread(sagas),
+        "s to captured or cancelled, p50 / longest": _spread(found.seconds),
         **{what: str(count) for what, count in zeros.items()},
     }.items():
         table.add_row(what, figure)
     Console(width=110).print(table)
-    return 1 if any(zeros.values()) or not longest <= REST_WITHIN else 0
+    return 1 if any(zeros.values()) or sagas[-1] > REST_WITHIN else 0
+
+
+def _spread(seconds: Sequence[float]) -> str:
+    """Of sorted ones."""
+    return f"{seconds[len(seconds) // 2]:.1f} / {seconds[-1]:.1f}"
 
 
 if __name__ == "__main__":

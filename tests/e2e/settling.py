@@ -81,6 +81,15 @@ class Shelf:
     sold: int
 
 
+def saga_seconds(shop: RunningShop) -> tuple[list[float], int]:
+    """How long the sagas of all the shop's orders took, sorted, and how many are not done."""
+    rows = shop.query(
+        "SELECT status = 'done', extract(epoch FROM updated_at - created_at)::float8 "
+        "FROM orders.saga"
+    )
+    return sorted(taken for done, taken in rows if done), sum(not done for done, _ in rows)
+
+
 def shelves(shop: RunningShop, skus: Sequence[str]) -> list[Shelf]:
     """How the stock of ``skus`` stands, over all warehouses."""
     return [

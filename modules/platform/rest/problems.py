@@ -122,7 +122,7 @@ class Problem(Exception):
     @classmethod
     def without_database(cls) -> Problem:
         """Whether the request was done is not known where it was lost on the way."""
-        detail = "The database does not answer. Repeat the request, with the same Idempotency-Key."
+        detail = "The database does not answer. Send this again, with its Idempotency-Key if any."
         return cls(503, "database_unavailable", detail, headers={"Retry-After": "1"})
 
     @classmethod

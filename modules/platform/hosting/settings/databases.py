@@ -11,9 +11,9 @@ from modules.platform.hosting.environment import EnvError, Environment
 from modules.platform.hosting.host import Host
 from modules.platform.hosting.servers import database_url
 
-# Seconds that a request waits for a session: that makes a failover which is no longer one that
-# nobody notices. And for which an attempt to make one goes on, with pauses that double: psycopg's
-# 300 would leave a shop without its database for as long again as it was away.
+# Seconds that a request waits for a session: a failover that is over by then goes unnoticed. An
+# attempt to make one goes on for as long, with pauses that double: psycopg's 300 would leave a shop
+# without its database for as long again as it was away.
 PATIENCE = 3
 
 
