@@ -13,25 +13,22 @@ and no shopper may have one mail twice. Exit code 1 otherwise.
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
-
-from rich.console import Console
-from rich.table import Table
 
 from modules.payment.standin.faults import Kind
 from tests import plain
 from tests.benchmarks.own_servers import open_shop
+from tests.benchmarks.tallies import print_tally, spread
 from tests.e2e.crowd import Crowd
 from tests.e2e.running import RunningShop
-from tests.e2e.settling import Settlement, mails, saga_seconds, settlement, shelves
+from tests.e2e.settling import mails, saga_seconds, settlement, shelves
 from tests.waiting import eventually
 
 REST_WITHIN = 60.0  # seconds of a saga, the promise
@@ -93,16 +90,15 @@ def failing(shop: RunningShop, random: Random) -> Iterator[Counter[str]]:
 def tell(shop: RunningShop, crowd: Crowd, faults: Counter[str]) -> int:
     """Wait for rest, and print the table."""
 
-    def rested() -> Settlement | None:
+    def rests() -> bool:
         found = settlement(shop, crowd.domain)
-        return None if found.under_way or found.charged_wrongly else found
+        return not (found.under_way or found.charged_wrongly or saga_seconds(shop)[1])
 
     try:
-        found = eventually(rested, within=PATIENCE, what="rest") or settlement(shop, crowd.domain)
+        eventually(rests, within=PATIENCE, what="rest of all")
     except AssertionError as error:
         print(error, file=sys.stderr)
-        found = settlement(shop, crowd.domain)
-    sagas, running = saga_seconds(shop)
+    found, (sagas, running) = settlement(shop, crowd.domain), saga_seconds(shop)
     answers = crowd.answers("order")
     sent = mails(shop, crowd.domain)
     zeros = {
@@ -119,28 +115,18 @@ def tell(shop: RunningShop, crowd: Crowd, faults: Counter[str]) -> int:
         ),
         "mails that came twice": sum(count > 1 for count in sent.values()),
     }
-    table = Table(title=f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    table.add_column("what")
-    table.add_column("figure", justify="right")
     statuses = Counter(seen.status for seen in answers)
-    for what, figure in {
+    figures = {
         "calls of the provider that were to fail": f"{sum(faults.values()):,}",
         **{f"  {kind}": f"{count:,}" for kind, count in sorted(faults.items())},
         **{f"orders answered {status}": f"{n:,}" for status, n in sorted(statuses.items())},
         **{f"orders {state}": f"{n:,}" for state, n in sorted(found.states.items())},
-        "s to rest of sagas, p50 / p95 / longest (bound 60)": _spread(sagas),
-        "s to captured or cancelled, p50 / p95 / longest": _spread(found.seconds),
+        "s to rest of sagas, p50 / p95 / longest (bound 60)": spread(sagas),
+        "s to captured or cancelled, p50 / p95 / longest": spread(found.seconds),
         **{what: str(count) for what, count in zeros.items()},
-    }.items():
-        table.add_row(what, figure)
-    Console(width=100).print(table)
+    }
+    print_tally(figures, width=100)
     return 1 if any(zeros.values()) or sagas[-1] > REST_WITHIN else 0
-
-
-def _spread(seconds: Sequence[float]) -> str:
-    """Of sorted ones."""
-    shown = (seconds[int(len(seconds) * 0.5)], seconds[int(len(seconds) * 0.95)], seconds[-1])
-    return " / ".join(f"{one:.1f}" for one in shown)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,11 @@ buyers must have been answered: sold, or that there is not enough. Exit code 1 o
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -27,11 +25,10 @@ from random import Random
 from uuid import uuid4
 
 import httpx
-from rich.console import Console
-from rich.table import Table
 
 from tests import plain
 from tests.benchmarks.own_servers import open_shop
+from tests.benchmarks.tallies import print_tally, spread
 from tests.e2e.running import RunningShop
 from tests.e2e.settling import saga_seconds, settlement, shelves
 from tests.e2e.shopper import Shopper
@@ -156,10 +153,12 @@ def _import(shop: RunningShop, skus: list[str]) -> None:
 def tell(trials: Trials, skus: list[str], seconds: float) -> int:
     """Wait for rest, and print the table."""
     shop, domain = trials.shop, trials.domain
+
+    def rests() -> bool:
+        return not (settlement(shop, domain).under_way or saga_seconds(shop)[1])
+
     try:
-        eventually(
-            lambda: not settlement(shop, domain).under_way, within=PATIENCE, what="rest of all"
-        )
+        eventually(rests, within=PATIENCE, what="rest of all")
     except AssertionError as error:
         print(error, file=sys.stderr)
     found, all_shelves = settlement(shop, domain), shelves(shop, skus)
@@ -180,28 +179,19 @@ def tell(trials: Trials, skus: list[str], seconds: float) -> int:
         "orders on which the bank and the books differ": found.charged_wrongly,
         "charges for an order that nobody knows": found.charged_for_nothing,
     }
-    table = Table(title=f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    table.add_column("what")
-    table.add_column("figure", justify="right")
-    for what, figure in {
+    figures = {
         "trials, and seconds they took": f"{len(skus):,} / {seconds:.0f}",
         "processes killed": ", ".join(f"{n} {name}" for name, n in sorted(trials.killed.items())),
         **{f"buyers told: {said}": f"{n:,}" for said, n in sorted(trials.said.items())},
         "requests made again": f"{trials.repeated:,}",
         **{f"orders {state}": f"{n:,}" for state, n in sorted(found.states.items())},
         "pieces sold, of": f"{sum(shelf.sold for shelf in all_shelves):,} / {STOCK * len(skus):,}",
-        "s to rest of sagas, p50 / longest (bound 60)": _spread(sagas),
-        "s to captured or cancelled, p50 / longest": _spread(found.seconds),
+        "s to rest of sagas, p50 / p95 / longest (bound 60)": spread(sagas),
+        "s to captured or cancelled, p50 / p95 / longest": spread(found.seconds),
         **{what: str(count) for what, count in zeros.items()},
-    }.items():
-        table.add_row(what, figure)
-    Console(width=110).print(table)
+    }
+    print_tally(figures, width=110)
     return 1 if any(zeros.values()) or sagas[-1] > REST_WITHIN else 0
-
-
-def _spread(seconds: Sequence[float]) -> str:
-    """Of sorted ones."""
-    return f"{seconds[len(seconds) // 2]:.1f} / {seconds[-1]:.1f}"
 
 
 if __name__ == "__main__":
