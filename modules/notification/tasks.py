@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,19 +26,31 @@ SCHEDULE = {
     "notification.send_messages": timedelta(seconds=10),
     "notification.purge": timedelta(hours=1),
 }
-# Seconds. A sender stops after 5 and a slow batch; the limits end one that hangs in its lease.
-SOFT_LIMIT, HARD_LIMIT = 240, 270
 CHUNK = 5_000  # rows deleted in one statement
+SENDERS = 4  # at once in a process
 SETTLE_AGAIN = 0.5  # seconds; a swap takes less
 SETTLE_RETRIES = int(LEASE.total_seconds() / SETTLE_AGAIN)  # then the messages are sent again
 
+_senders = threading.BoundedSemaphore(SENDERS)
+_wanted = threading.Event()
 
-@shared_task(name="notification.send_messages", soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
+
+@shared_task(name="notification.send_messages")
 def send_messages() -> int:
-    """Send what is due; after a commit, and every 10 s for what was lost or is to be retried."""
+    """Send what is due; after a commit, and every 10 s for what was lost or is to be retried.
+
+    By at most ``SENDERS`` threads of a process: a mail server that hangs must not take them all.
+    """
+    _wanted.set()
+    if not _senders.acquire(blocking=False):
+        return 0  # one of them sees that more is wanted when it is done
+    _wanted.clear()
     sender = Sender(transports(), clock=_now, hand_on=_hand_on)
-    sent = sender.run()
-    if sender.more:
+    try:
+        sent = sender.run()
+    finally:
+        _senders.release()
+    if sender.more or _wanted.is_set():
         after_commit("notification", send_messages)
     return sent
 

@@ -29,6 +29,7 @@ from tests.benchmarks.tallies import print_tally, spread
 from tests.e2e.crowd import Crowd
 from tests.e2e.running import RunningShop
 from tests.e2e.settling import mails, saga_seconds, settlement, shelves
+from tests.e2e.slowest import slowest
 from tests.waiting import eventually
 
 REST_WITHIN = 60.0  # seconds of a saga, the promise
@@ -125,6 +126,7 @@ def tell(shop: RunningShop, crowd: Crowd, faults: Counter[str]) -> int:
         "s to captured or cancelled, p50 / p95 / longest": spread(found.seconds),
         **{what: str(count) for what, count in zeros.items()},
     }
+    print("slowest:", *slowest(shop, crowd.domain), sep="\n  ", file=sys.stderr)
     print_tally(figures, width=100)
     return 1 if any(zeros.values()) or sagas[-1] > REST_WITHIN else 0
 

@@ -32,15 +32,17 @@ from tests.benchmarks.tallies import print_tally, spread
 from tests.e2e.running import RunningShop
 from tests.e2e.settling import saga_seconds, settlement, shelves
 from tests.e2e.shopper import Shopper
+from tests.e2e.slowest import slowest
 from tests.waiting import eventually
 
 STOCK = 20
 BUYERS = (8, 64)
-VICTIMS = ("web", "worker", "relay", "standin", "beat", "proxy")
+VICTIMS = ("web", "worker", "outside", "relay", "standin", "beat", "proxy")
 REST_WITHIN = 60.0  # seconds of a saga, the promise
 PATIENCE = 180.0  # seconds after which nobody waits any longer here
 # Seconds: what a dead web process was at may be taken over after 60.
 REPEATS_FOR, AGAIN = 90.0, 0.3
+SOLD, ACCEPTED = "placed", "not yet known (202)"
 DOWN = 0.3  # seconds between a kill and the next start
 
 
@@ -113,13 +115,13 @@ class Trials:
 
 
 def _ordered(one: Shopper, key: str) -> str | None:
-    """``sold``, or the code of the refusal; None when the request is to be made again."""
+    """``SOLD``, ``ACCEPTED`` or a refusal's code; None when the request is to be made again."""
     try:
         answer = one.order(key=key)
     except httpx.HTTPError:
         return None
     if answer.status_code in (200, 201, 202):
-        return "sold"
+        return ACCEPTED if answer.status_code == 202 else SOLD
     code = str(answer.json()["code"])
     again = answer.status_code >= 500 or code == "idempotency_key_in_use"
     return None if again else code
@@ -163,7 +165,7 @@ def tell(trials: Trials, skus: list[str], seconds: float) -> int:
         print(error, file=sys.stderr)
     found, all_shelves = settlement(shop, domain), shelves(shop, skus)
     sagas, running = saga_seconds(shop)
-    known = ("sold", "inventory.insufficient_stock")
+    known = (SOLD, ACCEPTED, "inventory.insufficient_stock")
     zeros = {
         "SKUs oversold": sum(shelf.sold > shelf.on_hand for shelf in all_shelves),
         "SKUs that hold other stock than was sold": sum(
@@ -190,6 +192,7 @@ def tell(trials: Trials, skus: list[str], seconds: float) -> int:
         "s to captured or cancelled, p50 / p95 / longest": spread(found.seconds),
         **{what: str(count) for what, count in zeros.items()},
     }
+    print("slowest:", *slowest(shop, domain), sep="\n  ", file=sys.stderr)
     print_tally(figures, width=110)
     return 1 if any(zeros.values()) or sagas[-1] > REST_WITHIN else 0
 

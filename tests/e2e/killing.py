@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from modules.notification.tasks import SENDERS
 from tests import plain
 from tests.e2e.extracting import Controller
 from tests.e2e.running import RunningShop
@@ -21,10 +22,11 @@ from tests.waiting import eventually
 MODULE = "payment"
 # The front door, the monolith, the service on its own database, and who carries the changes.
 VICTIMS = (
-    *("proxy", "web", "worker", "relay"),
-    *("payment-own-web", "payment-own-worker", "payment-own-relay", "payment-watch"),
+    *("proxy", "web", "worker", "outside", "relay"),
+    *("payment-own-web", "payment-own-worker", "payment-own-outside", "payment-own-relay"),
+    "payment-watch",
 )
-SENDER = "worker"  # of those, the one whose processes send mails
+SENDER = "outside"  # of those, the one whose threads send mails
 STEPS = {
     "cutover": ("held", "fenced", "drained", "committed", "granted"),
     "rollback": ("held", "fenced", "drained", "committed", "closed"),
@@ -56,10 +58,8 @@ class Killed:
 
 
 def killed_senders(shop: RunningShop, kills: Iterable[Kill]) -> int:
-    """How many processes that may have been sending a mail die by these kills."""
-    command = list(shop.declared[SENDER].command)
-    processes = int(command[command.index("--concurrency") + 1])
-    return processes * sum(kill.victim == SENDER for kill in kills)
+    """How many threads that may have been sending a mail die by these kills."""
+    return SENDERS * sum(kill.victim == SENDER for kill in kills)
 
 
 def all_kills(victims: Iterable[str] = VICTIMS, places: Iterable[int] = range(5)) -> Iterator[Kill]:

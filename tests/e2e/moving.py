@@ -174,7 +174,7 @@ def judge(
 ) -> None:
     """Once all is at rest, enter what the buyers, the bank, the mailbox and the books say.
 
-    ``killed_senders``: how many processes were killed that may have been sending a mail.
+    ``killed_senders``: how many threads were killed that may have been sending a mail.
     """
     moved.requests, moved.orders = notes.requests, len(notes.orders)
     moved.failed, moved.late = notes.failures, notes.late

@@ -31,7 +31,7 @@ from tests.waiting import eventually
 
 HERE = tuple(module for module in MODULES if module not in SERVICES)
 # What dies when a service's host does; what stands in for the bank and for mail is not its own.
-ROLES = ("web", "worker", "relay")
+ROLES = ("web", "worker", "outside", "relay")
 
 
 class PartedShop(RunningShop):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from uuid import uuid4
 
 import httpx
@@ -11,11 +11,14 @@ import pytest
 
 from tests import plain
 from tests.e2e.running import RunningShop
+from tests.e2e.settling import mails
 from tests.e2e.shopper import Shopper, expect
 from tests.waiting import eventually
 
 AT_REST = ("confirmed", "captured", "cancelled")
 REST_WITHIN = 60.0  # seconds; the promise for every order, whatever dies
+# Seconds: until many are held up; in which a mail is there; and a page, if a thread is free for it.
+HUNG, MAILED, SHOWN = 12.0, 5.0, 3.0
 
 
 def charges(shop: RunningShop) -> list[dict[str, object]]:
@@ -100,7 +103,41 @@ def test_card_that_needs_the_bank(shop: RunningShop, shopper: Shopper) -> None:
     )
 
 
-@pytest.mark.parametrize("victim", ["web", "worker", "relay", "standin", "beat", "proxy"])
+def test_provider_that_hangs_holds_up_nothing_else(shop: RunningShop) -> None:
+    """Everybody who pays waits for it. Mails go out, goods are shown, and later all are settled."""
+    emails: list[str] = []
+
+    def buy(_: int) -> int:
+        with plain.client(base_url=shop.base, timeout=40) as http:
+            somebody = Shopper(http)
+            emails.append(somebody.email)
+            return somebody.buy("E2E-9").status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        with shop.hanging("standin"):
+            work = [pool.submit(buy, number) for number in range(16)]
+            wait(work, timeout=HUNG)  # by now tasks for most of them have been at the provider
+            newcomer = f"{uuid4().hex[:12]}@{uuid4().hex[:8]}.test"
+            account = {"email": newcomer, "password": uuid4().hex}
+            expect(shop.http.post("/api/v1/accounts/register", json=account), 201)
+            domain = newcomer.partition("@")[2]
+            eventually(lambda: mails(shop, domain), within=MAILED, what="a newcomer's mail")
+            began = time.monotonic()
+            expect(shop.http.get("/api/v1/catalog/products"), 200)
+            assert time.monotonic() - began < SHOWN
+        assert {each.result() for each in work} <= {201, 202}
+    for email in emails:
+        eventually(
+            lambda email=email: _is_settled(shop, email),
+            within=REST_WITHIN,
+            what=f"rest of {email}",
+        )
+    _assert_money_matches(shop, emails)
+
+
+@pytest.mark.parametrize(
+    "victim", ["web", "worker", "outside", "relay", "standin", "beat", "proxy"]
+)
 def test_killed_process_loses_and_doubles_nothing(shop: RunningShop, victim: str) -> None:
     """SIGKILL of any process while 40 orders are placed: all come to rest, none charged twice."""
     emails: list[str] = []

@@ -22,7 +22,7 @@ from tests.ports import free_port
 
 SHOP = "postgresql://ficus@db.example:5432/shop"
 THEIRS = "dbname=shop_payment_service user=shop_payment_service host=db.example"
-PROCESSES = ("announce", "beat", "relay", "web", "worker")
+PROCESSES = ("announce", "beat", "outside", "relay", "web", "worker")
 PORTS = ("PAYMENT_OWN", "NOTIFICATION_OWN", "STANDIN", "MAILBOX")
 
 
@@ -160,6 +160,8 @@ def test_its_queues_are_the_modules_and_its_periods_its_own(place: Place) -> Non
     worker = everything["payment-own-worker"].command
     queues = worker[worker.index("--queues") + 1].split(",")
     assert {"bus.payment", "bus.ack.payment"} < set(queues)
+    outside = everything["payment-own-outside"].command
+    assert outside[outside.index("--queues") + 1] == "outside.payment"
     beat = everything["payment-own-beat"].command
     assert beat[beat.index("-s") + 1] == str(place.home / "own" / "payment" / "beat-schedule")
 

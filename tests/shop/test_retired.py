@@ -55,7 +55,7 @@ def shop(settings: Any, tmp_path: Path) -> Shop:
 
 def test_its_service_joins_the_shop_and_nothing_carries_to_it(shop: Shop) -> None:
     """A whole host on its own database, with the stand-in that was the shop's; no ``watch``."""
-    parts = ("announce", "beat", "relay", "standin", "web", "worker")
+    parts = ("announce", "beat", "outside", "relay", "standin", "web", "worker")
     found = shop.joining()
     assert sorted(found) == [f"payment-own-{part}" for part in parts]
     assert {one.environment["DATABASE_URL"] for one in found.values()} == {THEIRS}
@@ -66,10 +66,12 @@ def test_the_shop_starts_nothing_of_it(shop: Shop) -> None:
     """No host on the shop's data, no stand-in, and its workers leave the module's queues alone."""
     own = shop.own()
     assert not [name for name in own if "payment" in name or "standin" in name]
-    assert {"web", "worker", "relay", "beat", "proxy", "notification-web"} <= set(own)
-    queues = own["worker"].command[own["worker"].command.index("--queues") + 1].split(",")
-    assert "bus.orders" in queues
-    assert not [queue for queue in queues if "payment" in queue]
+    assert {"web", "worker", "outside", "relay", "beat", "proxy", "notification-web"} <= set(own)
+    for name, first in {"worker": "bus.orders", "outside": "outside.orders"}.items():
+        command = own[name].command
+        queues = command[command.index("--queues") + 1].split(",")
+        assert first in queues
+        assert not [queue for queue in queues if "payment" in queue]
 
 
 def test_both_believe_each_other(shop: Shop) -> None:

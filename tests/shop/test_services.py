@@ -29,13 +29,13 @@ def declared(modules: tuple[str, ...] = MODULES, **variables: str) -> dict[str, 
     return {one.name: one for one in processes(env, HOME, modules, database_url=URL)}
 
 
-def test_each_service_has_a_web_a_worker_and_an_announcer() -> None:
+def test_each_service_has_a_web_two_workers_and_an_announcer() -> None:
     """No relay, no beat and no stand-in of its own: those are the shop's."""
     names = [name for name in declared() if name.startswith(("payment", "notification"))]
     assert sorted(names) == [
         f"{service}-{process}"
         for service in ("notification", "payment")
-        for process in ("announce", "web", "worker")
+        for process in ("announce", "outside", "web", "worker")
     ]
 
 

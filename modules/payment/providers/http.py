@@ -1,4 +1,8 @@
-"""Pooled HTTP for providers, on ``http.client``.
+"""Pooled HTTP for providers, on ``http.client``, with a breaker.
+
+A provider that hangs takes a thread for as long as a call may last, and a process has few of them:
+soon nobody would be served who wants nothing of it. So after enough calls in vain it is left alone
+for a while, which is the same to whoever asks as one that cannot be reached.
 
 Measured per call against the stand-in (CPU of the client): http.client 0.07 ms, urllib3 0.17 ms,
 httpx 0.29 ms; a call is made for every order, so the plainest wins.
@@ -15,11 +19,16 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
-from modules.payment.providers.errors import AnswerLost, NotSent
+from modules.payment.providers.errors import AnswerLost, NotSent, ProviderError
+from modules.platform.resilience import BreakerPolicy, CircuitBreaker, CircuitOpen
 
 CONNECT_LIMIT = 2.0  # seconds; a provider that takes longer to greet will not answer in time
 IDLE_LIMIT = 20.0  # seconds; below the usual 60 after which servers hang up
 MAX_IDLE = 32
+# A web process of four threads, each of which waits 4 s for a hanging provider, has its ten calls
+# in vain after 12 s. One in three that fails is a provider in trouble, and still worth asking.
+TRUST = BreakerPolicy(window=30.0, minimum=10, ratio=0.5, rest=5.0, probes=3)
+TELLING = 1.0  # seconds; to have had less time than that for an answer says nothing of a provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,7 @@ class HttpPool:
         self._prefix = place.path.rstrip("/")
         self._headers = dict(headers)
         self._idle: deque[tuple[HTTPConnection, float]] = deque()
+        self._breaker = CircuitBreaker(self._host, TRUST)
         # A child of fork() must not share its parent's connections.
         os.register_at_fork(after_in_child=self._idle.clear)
 
@@ -55,11 +65,32 @@ class HttpPool:
         """One call within ``timeout`` seconds. Raises NotSent and AnswerLost.
 
         A kept connection that the server has closed is replaced once: the call is repeated, which
-        is safe because it reads, or carries an idempotency key.
+        is safe because it reads, or carries an idempotency key. NotSent at once while the breaker
+        is open.
         """
+        try:
+            ticket = self._breaker.enter()
+        except CircuitOpen as error:
+            raise NotSent(str(error)) from error
+        in_vain: bool | None = None  # whether the provider is to blame, as far as one can say
+        try:
+            reply = self._send(method, path, timeout, body, self._headers | dict(headers or {}))
+            in_vain = reply.status >= 500
+        except ProviderError:
+            in_vain = True if timeout >= TELLING else None
+            raise
+        finally:
+            if in_vain is None:
+                self._breaker.forget(ticket)
+            else:
+                self._breaker.leave(ticket, failed=in_vain)
+        return reply
+
+    def _send(
+        self, method: str, path: str, timeout: float, body: bytes | None, given: dict[str, str]
+    ) -> Reply:
         end = time.monotonic() + timeout
         kept = self._kept()
-        given = self._headers | dict(headers or {})
         if kept is not None:
             try:
                 return self._exchange(kept, end, method, path, body, given)

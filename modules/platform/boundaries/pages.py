@@ -52,7 +52,7 @@ def page_of(name: str, declarations: Mapping[str, Declaration]) -> Page:
         alias=alias_of(name),
         schema=name,
         role=role_of(name),
-        queues=(f"bus.{name}", f"bus.ack.{name}"),
+        queues=(f"bus.{name}", f"bus.ack.{name}", f"outside.{name}"),
         methods=tuple(_methods(snapshot(name))),
         calls=_texts(one.calls),
         called_by=tuple(sorted(d.name for d in declarations.values() if name in d.called)),

@@ -40,7 +40,7 @@ EVERY_HOST: tuple[Variable, ...] = (
     _v("CORS_ALLOWED_ORIGINS", list, [], "Origins whose pages may call the API; * for all."),
     _v("DATABASE_URL", str, "", "PostgreSQL; empty: starts its own.", required=True),
     _v("DATABASE_ROLES", bool, False, "Work in each schema as its own PostgreSQL role."),
-    _v("DATABASE_POOL_MAX", Count, 10, "Most connections per alias and process."),
+    _v("DATABASE_POOL_MAX", Count, 20, "Most connections per alias and process."),
     _v("REDIS_URL", str, "", "Redis; empty: starts its own.", required=True),
     _v("BROKER_URL", str, "", "Carrier of the bus: redis:// or amqp://; empty: REDIS_URL."),
     _v("SHOP_URL", str, "", "Where shoppers reach the shop, in mails; empty: PROXY_PORT here."),
@@ -69,6 +69,7 @@ EVERY_HOST: tuple[Variable, ...] = (
     _v("GRPC_CERTIFICATE", str, "", "PEM file: this host's chain for gRPC; empty: no TLS."),
     _v("GRPC_KEY", str, "", "PEM file: the private key of GRPC_CERTIFICATE."),
     _v("WORKER_PROCESSES", Count, 2, "Celery worker processes."),
+    _v("OUTSIDE_THREADS", Count, 16, "Modules' tasks at once; at most DATABASE_POOL_MAX."),
     _v("LOG_FORMAT", str, "console", "console or json."),
     _v("LOG_LEVEL", str, "INFO", "DEBUG, INFO, WARNING, ERROR or CRITICAL."),
 )

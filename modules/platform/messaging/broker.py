@@ -8,7 +8,7 @@ from typing import Any
 # than any task may run, else a slow one would run twice at once.
 VISIBILITY = 900
 # Bus tasks set tighter limits of their own, inside the lease (see tasks.py); these are for the
-# modules' periodic work.
+# platform's periodic work. Threads know none: what they wait for has limits itself.
 SOFT_LIMIT, HARD_LIMIT = 240, 300
 # Seconds, within the relay's lease of 30: for a broker that is dead, and for one that stands still
 # with its connections open. A request that starts outside work waits for it as well. On RabbitMQ
@@ -20,8 +20,9 @@ ANSWER = 3
 def celery_settings(broker_url: str) -> dict[str, Any]:
     """Celery's settings, lower case, for ``broker_url`` (``redis://`` or ``amqp://``).
 
-    One task at a time per worker process, acknowledged when it is done and given back when its
-    process dies; no results, no chatter between workers. Redis must not evict (``noeviction``).
+    One task at a time per process or thread of a worker, acknowledged when it is done and given
+    back when its process dies; no results, no chatter between workers. Redis must not evict
+    (``noeviction``).
     """
     return {
         "broker_url": broker_url,

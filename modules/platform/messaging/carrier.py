@@ -95,7 +95,7 @@ class CeleryCarrier:
         tasks.fire.apply_async([module], queue=queue_of(module))
 
     def call(self, module: str, task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        task.apply_async(args, kwargs, queue=queue_of(module))
+        task.apply_async(args, kwargs, queue=outside_queue_of(module))
 
     def has_worker(self, queue: str) -> bool:
         if presence.is_attended(queue, PATIENCE):
@@ -182,17 +182,37 @@ def install_placement(goes_to_service: GoesToService) -> GoesToService:
 
 
 def queue_of(module: str, part: int | None = None) -> str:
-    """Where batches for ``module``, its due timers and its outside work go.
+    """Where batches for ``module`` and its due timers go.
 
-    ``part`` is a batch's partition. While a service works on the monolith's data, it has a queue
+    ``part`` is a batch's partition. While a service works on the monolith's data, it has queues
     of its own beside the monolith's.
     """
     return service_queue_of(module) if _goes_to_service(module, part) else f"bus.{module}"
 
 
+def outside_queue_of(module: str) -> str:
+    """Where the tasks of ``module`` go: its outside and its periodic work.
+
+    They may wait for others for seconds, so they have workers of their own, of many threads: a
+    provider that hangs holds up no event.
+    """
+    there = _goes_to_service(module, None)
+    return service_outside_queue_of(module) if there else f"outside.{module}"
+
+
 def service_queue_of(module: str) -> str:
-    """The queue of a service's workers that work on the monolith's data."""
+    """``queue_of`` a service's workers that work on the monolith's data."""
     return f"bus.{module}.service"
+
+
+def service_outside_queue_of(module: str) -> str:
+    """``outside_queue_of`` a service's workers that work on the monolith's data."""
+    return f"outside.{module}.service"
+
+
+def service_queues_of(module: str) -> tuple[str, ...]:
+    """All that a service on the monolith's data must have workers for."""
+    return service_queue_of(module), service_outside_queue_of(module)
 
 
 def ack_queue_of(module: str) -> str:
@@ -210,13 +230,20 @@ def worker_queues(modules: Iterable[str], *, role: str = OWN) -> list[str]:
     return [queue for m in modules for queue in (f"bus.{m}", ack_queue_of(m))]
 
 
+def outside_queues(modules: Iterable[str], *, role: str = OWN) -> list[str]:
+    """The queues of the other worker of ``modules``, which has threads (see ``worker_queues``)."""
+    if role == ORIGIN:
+        return [service_outside_queue_of(module) for module in modules]
+    return [f"outside.{module}" for module in modules]
+
+
 def route(name: str, *_: Any, **__: Any) -> dict[str, str] | None:
-    """Celery's router: a module's own task (``payment.reconcile``) goes to the module's queue.
+    """Celery's router: a module's own task (``payment.reconcile``) goes where its tasks go.
 
     So whoever has the module has its periodic work. All else takes Celery's default queue.
     """
     module = name.partition(".")[0]
-    return {"queue": queue_of(module)} if module in settings.FICUS_MODULES else None
+    return {"queue": outside_queue_of(module)} if module in settings.FICUS_MODULES else None
 
 
 _current: Carrier | None = None

@@ -15,7 +15,7 @@ from celery.worker.consumer import Consumer
 from modules.platform.databases import installed_modules
 from modules.platform.messaging import registry
 from modules.platform.messaging.authority import hosted
-from modules.platform.messaging.carrier import service_queue_of, worker_queues
+from modules.platform.messaging.carrier import outside_queues, service_queue_of, worker_queues
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +23,8 @@ LOOK = 0.5  # seconds between two looks at who has the authority
 
 
 class TakesByAuthority(bootsteps.StartStopStep):
-    """Makes a worker stop and begin taking from ``bus.<module>`` and ``bus.ack.<module>``.
+    """Makes a worker stop and begin taking from ``bus.<module>``, ``bus.ack.<module>`` and
+    ``outside.<module>``.
 
     Only of those queues that it was started with; a service's own are left alone.
     """
@@ -38,7 +39,7 @@ class TakesByAuthority(bootsteps.StartStopStep):
         # Before it begins to consume: it would fetch some and only then hand them back.
         for module in installed_modules():
             if not hosted(module):
-                for queue in self._given.intersection(worker_queues([module])):
+                for queue in self._given_of(module):
                     queues.deselect(queue)
 
     def start(self, consumer: Consumer) -> None:
@@ -59,19 +60,22 @@ class TakesByAuthority(bootsteps.StartStopStep):
         """
         for module in installed_modules():
             if not hosted(module):
-                for queue in self._given.intersection(worker_queues([module])):
+                for queue in self._given_of(module):
                     consumer.cancel_task_queue(queue)
 
     def follow(self, consumer: Consumer) -> None:
         """Take as the authority stands now."""
         for module in installed_modules():
             takes = hosted(module)
-            for queue in self._given.intersection(worker_queues([module])):
+            for queue in self._given_of(module):
                 if consumer.task_consumer.consuming_from(queue) == takes:
                     continue
                 log.info("bus.queue_taken" if takes else "bus.queue_left", queue=queue)
                 change = consumer.add_task_queue if takes else consumer.cancel_task_queue
                 change(queue)
+
+    def _given_of(self, module: str) -> frozenset[str]:
+        return self._given.intersection([*worker_queues([module]), *outside_queues([module])])
 
     def tell(self, consumer: Consumer) -> None:
         """Have one of the worker's processes tell the sources that it has begun."""

@@ -1,10 +1,11 @@
 """Whether the workers of services that have work still take what the bus gives them.
 
 Somebody who does not take it would swallow events: they are not lost, but wait. So each service
-with a share is asked, by a question through its own queue (see messaging/presence.py), again and
-again. One that does not answer for ``SILENT`` seconds is written into the table, and from the next
-moment its events, timers and outside work are the monolith's, until it answers. What lies in its
-queue by then comes back when its lease has run out, 30 s after it was sent.
+with a share is asked, by a question through each of its own queues (see messaging/presence.py),
+again and again. If one of them gives no answer for ``SILENT`` seconds that is written into the
+table, and from the next moment the service's events, timers and outside work are the monolith's,
+until all answer. What lies in its queues by then is taken up again: events when their lease has run
+out, 30 s after they were sent, outside work by the module's sweepers.
 
 Calls and requests need none of this: who finds nobody goes on in the monolith.
 """
@@ -18,7 +19,7 @@ from typing import Protocol
 
 import structlog
 
-from modules.platform.messaging.carrier import service_queue_of
+from modules.platform.messaging.carrier import service_queues_of
 from modules.platform.messaging.presence import Asker
 from modules.platform.placement import table
 from modules.platform.placement.metrics import SILENT as SILENT_SECONDS
@@ -44,13 +45,25 @@ class Asks(Protocol):
 
 
 @dataclass(slots=True)
-class Watched:
-    """One service: when it last answered (or was placed), and what it was asked since."""
+class Asked:
+    """One queue: when it last answered (or the service was placed), and its question since."""
 
-    revision: int
     heard_at: float
     asked_at: float = 0.0
     question: str = ""
+
+
+@dataclass(slots=True)
+class Watched:
+    """One service, by its queues."""
+
+    revision: int
+    queues: dict[str, Asked]
+
+    @property
+    def quietest(self) -> tuple[float, str]:
+        """When it last answered by all its queues, and which was first to fall silent."""
+        return min((asked.heard_at, queue) for queue, asked in self.queues.items())
 
 
 class Attendance:
@@ -94,8 +107,12 @@ class Attendance:
             if known is None or known.revision != one.revision:
                 # Whoever placed it has asked; but one that was silent must answer us first.
                 heard_at = self._clock() - (0 if one.attended else self._silent)
-                question = known.question if known else ""
-                self._watched[module] = Watched(one.revision, heard_at, question=question)
+                asked = known.queues if known else {}
+                queues = {
+                    queue: Asked(heard_at, question=asked[queue].question if asked else "")
+                    for queue in service_queues_of(module)
+                }
+                self._watched[module] = Watched(one.revision, queues)
 
     def _heard_and_asked(self) -> bool:
         """Whether the broker could be asked. While it cannot, nothing is said about services."""
@@ -104,9 +121,9 @@ class Attendance:
         try:
             asker = self._asker = self._asker or self._make()
             answered = set(asker.heard(0.001))
-            for module, one in self._watched.items():
-                self._heard(one, answered)
-                self._ask(asker, module, one)
+            for queue, asked in self._queues():
+                self._heard(asked, answered)
+                self._ask(asker, queue, asked)
         except Exception as error:  # whatever a broker's client raises
             if not self._is_away:
                 log.warning("placement.nobody_can_be_asked", error=str(error) or repr(error))
@@ -120,23 +137,28 @@ class Attendance:
     def _wait_for_the_broker(self) -> None:
         """What was asked is lost, and the time until it is back is nobody's silence."""
         now = self._clock()
+        for _, asked in self._queues():
+            asked.question = ""
+            if now - asked.heard_at < self._silent:
+                asked.heard_at = now
+
+    def _queues(self) -> Iterator[tuple[str, Asked]]:
         for one in self._watched.values():
-            one.question = ""
-            if now - one.heard_at < self._silent:
-                one.heard_at = now
+            yield from one.queues.items()
 
-    def _heard(self, one: Watched, answered: set[str]) -> None:
-        if one.question in answered:
-            one.question, one.heard_at = "", self._clock()
+    def _heard(self, asked: Asked, answered: set[str]) -> None:
+        if asked.question in answered:
+            asked.question, asked.heard_at = "", self._clock()
 
-    def _ask(self, asker: Asks, module: str, one: Watched) -> None:
+    def _ask(self, asker: Asks, queue: str, asked: Asked) -> None:
         now = self._clock()
-        if now - one.asked_at >= (LOST if one.question else EVERY):
-            one.asked_at, one.question = now, asker.ask(service_queue_of(module))
+        if now - asked.asked_at >= (LOST if asked.question else EVERY):
+            asked.asked_at, asked.question = now, asker.ask(queue)
 
     def _judge(self, module: str, placed: Placed) -> None:
         one = self._watched[module]
-        silent_for = self._clock() - one.heard_at
+        heard_at, queue = one.quietest
+        silent_for = self._clock() - heard_at
         is_silent = silent_for >= self._silent
         SILENT_SECONDS.labels(module).set(silent_for if is_silent else 0)
         if is_silent != placed.attended:
@@ -147,7 +169,7 @@ class Attendance:
             log.error(
                 "placement.workers_silent",
                 module=module,
-                queue=service_queue_of(module),
+                queue=queue,
                 seconds=round(silent_for, 1),
                 so="events, timers and outside work are done in the monolith",
             )

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from modules.platform.contracts import current_context
 from modules.platform.discovery import Role, registry
-from modules.platform.messaging.carrier import carrier, service_queue_of
+from modules.platform.messaging.carrier import carrier, service_queues_of
 from modules.platform.placement import table
 from modules.platform.placement.buckets import BUCKETS
 from modules.platform.placement.doors import AUTHORITY_THERE, Door, Standing, doors
@@ -114,13 +114,14 @@ def check(module: str, percent: int, reason: str) -> None:
 
 
 def _check_workers(module: str) -> None:
-    queue, trouble = service_queue_of(module), ""
-    try:
-        if carrier().has_worker(queue):
-            return
-    except Exception as error:  # whatever a broker's client raises
-        trouble = str(error).partition("\n")[0] or repr(error)
-    raise NobodyTakesEvents(module=module, queue=queue, trouble=trouble)
+    for queue in service_queues_of(module):
+        trouble = ""
+        try:
+            if carrier().has_worker(queue):
+                continue
+        except Exception as error:  # whatever a broker's client raises
+            trouble = str(error).partition("\n")[0] or repr(error)
+        raise NobodyTakesEvents(module=module, queue=queue, trouble=trouble)
 
 
 def _check_door(door: Door, module: str, percent: int) -> None:

@@ -24,9 +24,9 @@ KEPT = timedelta(days=30)  # done sagas, for questions
 PURGED_AT_ONCE = 5_000  # rows a statement
 
 
-# A step may take 10 s and a saga several of them; a runner that is stuck for longer has lost its
-# lease by then, and the saga goes on elsewhere.
-@shared_task(name="sagas.run", soft_time_limit=55, time_limit=60)
+# A step may take 10 s and a saga several of them; a runner that is stuck has lost its lease after
+# 15, and the saga goes on elsewhere.
+@shared_task(name="sagas.run")
 def run_saga(module: str, saga_id: str, version: int | None = None) -> None:
     """Go on with one saga, if it is due (or still at the timer's version) and nobody has it."""
     run(module, UUID(saga_id), version=version)

@@ -103,7 +103,7 @@ def test_show_prints_a_modules_page() -> None:
     page = json.loads(out)
     assert code == 0
     assert page["owner"].startswith("team-")
-    assert page["queues"] == ["bus.payment", "bus.ack.payment"]
+    assert page["queues"] == ["bus.payment", "bus.ack.payment", "outside.payment"]
     assert page["role"] == "ficus_payment"
     assert any(method.startswith("refund(") for method in page["methods"])
     assert "orders" in page["called_by"]

@@ -84,9 +84,10 @@ def test_processes_are_the_hosts_and_its_modules_surroundings(
             payment, env, tmp_path, ("payment",), entrance="http://127.0.0.1:8101"
         )
     }
-    assert set(found) == {"standin", "relay", "worker", "beat", "web"}
+    assert set(found) == {"standin", "relay", "worker", "outside", "beat", "web"}
     assert "extracted.payment.wsgi:application" in found["web"]
     assert "-A extracted.payment worker --queues host.payment,bus.payment" in found["worker"]
+    assert "worker --queues outside.payment --pool threads --concurrency 16 " in found["outside"]
     assert "extracted/payment/manage.py relay" in found["relay"]
     assert "http://127.0.0.1:8101/api/v1/payment/webhooks/standin" in found["standin"]
 
@@ -95,7 +96,7 @@ def test_on_the_monoliths_data_it_answers_and_hears_only(payment: Host, tmp_path
     """An instance of role origin has no relay and no beat: the monolith has them."""
     env = payment.environment({"INSTANCE_ROLE": "origin"})
     found = host_processes(payment, env, tmp_path, payment.modules, entrance="http://x")
-    assert {process.name for process in found} == {"standin", "worker", "web"}
+    assert {process.name for process in found} == {"standin", "worker", "outside", "web"}
 
 
 @pytest.mark.parametrize(

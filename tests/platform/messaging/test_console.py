@@ -16,6 +16,8 @@ from modules.platform.messaging import asyncapi, dedup, first_time, maintenance,
 from modules.platform.messaging.carrier import (
     ack_queue_of,
     celery_settings,
+    outside_queue_of,
+    outside_queues,
     queue_of,
     route,
     worker_queues,
@@ -166,9 +168,10 @@ def test_limits_of_a_delivery_lie_inside_its_lease() -> None:
 
 
 def test_queues_are_named_after_their_modules() -> None:
-    """A module's periodic tasks go where the module is."""
+    """A module's periodic tasks go where its outside work goes: past its events."""
     assert worker_queues([SOURCE]) == [queue_of(SOURCE), ack_queue_of(SOURCE)]
-    assert route(f"{SOURCE}.reconcile") == {"queue": f"bus.{SOURCE}"}
+    assert outside_queues([SOURCE]) == [outside_queue_of(SOURCE)] == [f"outside.{SOURCE}"]
+    assert route(f"{SOURCE}.reconcile") == {"queue": f"outside.{SOURCE}"}
     assert route("rest.purge") is None
 
 

@@ -21,6 +21,7 @@ from modules.platform.messaging.carrier import (
     CeleryCarrier,
     InlineCarrier,
     ack_queue_of,
+    outside_queues,
     worker_queues,
 )
 from modules.platform.messaging.database import row, rows
@@ -116,6 +117,10 @@ def test_a_worker_that_begins_fetches_nothing_of_a_module_that_is_elsewhere(
     """Not even for the moment until it first looks: what it fetched would be somebody else's."""
     monkeypatch.setattr(authority, "_has_authority", lambda module: module != SOURCE)
     app = Celery("worker-of-a-test", broker="memory://", set_as_current=False)
-    app.amqp.queues.select([*worker_queues([SOURCE, "orders"]), "celery"])
+    app.amqp.queues.select([*_queues([SOURCE, "orders"]), "celery"])
     TakesByAuthority(SimpleNamespace(app=app))
-    assert set(app.amqp.queues.consume_from) == {*worker_queues(["orders"]), "celery"}
+    assert set(app.amqp.queues.consume_from) == {*_queues(["orders"]), "celery"}
+
+
+def _queues(modules: list[str]) -> list[str]:
+    return worker_queues(modules) + outside_queues(modules)

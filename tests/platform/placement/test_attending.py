@@ -7,9 +7,12 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import REGISTRY
 
+from modules.platform.messaging.carrier import service_queues_of
 from modules.platform.placement.attending import EVERY, LOST, SILENT, Attendance
 from modules.platform.placement.placed import Placed
 from tests.platform.example import EXAMPLE
+
+QUEUES = service_queues_of(EXAMPLE)
 
 
 class Workers:
@@ -17,6 +20,7 @@ class Workers:
 
     def __init__(self) -> None:
         self.answer = True
+        self.deaf = ""  # a queue that nobody takes from
         self.is_away = False
         self.asked: list[str] = []
         self._waiting: list[str] = []
@@ -28,8 +32,10 @@ class Workers:
 
     def ask(self, queue: str) -> str:
         self.asked.append(queue)
-        self._waiting.append(f"question {len(self.asked)}")
-        return self._waiting[-1]
+        question = f"question {len(self.asked)}"
+        if queue != self.deaf:
+            self._waiting.append(question)
+        return question
 
     def heard(self, patience: float) -> Iterator[str]:
         if self.is_away:
@@ -70,11 +76,23 @@ def scene() -> Scene:
 
 
 def test_workers_that_answer_are_asked_now_and_then(scene: Scene) -> None:
-    """By their own queue, about once a second; nothing is written."""
+    """By each of their queues, about once a second; nothing is written."""
     scene.pass_by(10)
-    assert set(scene.workers.asked) == {f"bus.{EXAMPLE}.service"}
-    assert 10 / (EVERY + 0.5) < len(scene.workers.asked) <= 10 / EVERY + 1
+    assert set(scene.workers.asked) == set(QUEUES)
+    for queue in QUEUES:
+        assert 10 / (EVERY + 0.5) < scene.workers.asked.count(queue) <= 10 / EVERY + 1
     assert scene.noted == []
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_one_queue_that_nobody_takes_from_is_silence(scene: Scene, queue: str) -> None:
+    """Whether events or outside work would lie there; over when that one is taken from again."""
+    scene.workers.deaf = queue
+    scene.pass_by(SILENT + 1)
+    assert scene.noted == [True]
+    scene.workers.deaf = ""
+    scene.pass_by(LOST)
+    assert scene.noted == [True, False]
 
 
 def test_silence_is_written_down_and_so_is_its_end(scene: Scene) -> None:
@@ -96,10 +114,10 @@ def test_silence_is_written_down_and_so_is_its_end(scene: Scene) -> None:
 
 
 def test_questions_do_not_pile_up_before_workers_that_are_gone(scene: Scene) -> None:
-    """One lies in the queue, and another only where the broker may have lost it."""
+    """One lies in each queue, and another only where the broker may have lost it."""
     scene.workers.answer = False
     scene.pass_by(LOST * 3)
-    assert len(scene.workers.asked) <= 4
+    assert all(scene.workers.asked.count(queue) <= 4 for queue in QUEUES)
 
 
 def test_a_follower_that_begins_anew_does_not_take_silence_back(scene: Scene) -> None:

@@ -13,6 +13,8 @@ from modules.platform.messaging.carrier import (
     _by_role,
     ack_queue_of,
     install_placement,
+    outside_queue_of,
+    outside_queues,
     queue_of,
     route,
     service_queue_of,
@@ -38,14 +40,15 @@ def test_batches_go_by_their_partition(still: Still) -> None:
         assert queue_of("payment", PARTS - 1) == "bus.payment"
 
 
-@pytest.mark.parametrize(
-    ("percent", "queue"), [(0, "bus.notification"), (99, "bus.notification"), (100, SERVICE)]
-)
-def test_undivided_work_goes_when_all_has_gone(still: Still, percent: int, queue: str) -> None:
-    """Timers, retries and outside work by ``queue_of``, periodic tasks by Celery's router."""
+@pytest.mark.parametrize(("percent", "whose"), [(0, ""), (99, ""), (100, ".service")])
+def test_undivided_work_goes_when_all_has_gone(still: Still, percent: int, whose: str) -> None:
+    """Timers and retries by ``queue_of``, outside work by ``outside_queue_of``, and periodic tasks
+    by Celery's router.
+    """
     still.place("notification", percent)
-    assert queue_of("notification") == queue
-    assert route("notification.purge") == {"queue": queue}
+    assert queue_of("notification") == f"bus.notification{whose}"
+    assert outside_queue_of("notification") == f"outside.notification{whose}"
+    assert route("notification.purge") == {"queue": f"outside.notification{whose}"}
     assert route("sagas.sweep") is None
 
 
@@ -59,6 +62,7 @@ def test_receipts_stay_the_monoliths(still: Still) -> None:
 def test_host_on_the_monoliths_data_has_queues_of_its_own() -> None:
     """What it gives its own workers goes there as well; to others it speaks as ever."""
     assert worker_queues(["notification"], role="origin") == [SERVICE]
+    assert outside_queues(["notification"], role="origin") == ["outside.notification.service"]
     before = install_placement(_by_role)
     try:
         with override_settings(INSTANCE_ROLE="origin", FICUS_MODULES=("notification",)):

@@ -17,7 +17,7 @@ from django.conf import settings
 from psycopg import sql
 
 from modules.platform.databases import embedded
-from modules.platform.messaging.carrier import service_queue_of, worker_queues
+from modules.platform.messaging.carrier import service_queues_of, worker_queues
 from tests.platform.example import EXAMPLE
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
@@ -25,7 +25,7 @@ HOST = "tests.platform.placement.host"
 EVENTS, RATE, FLIPS = 3000, 400.0, 30
 QUEUES = {
     "local": ",".join(worker_queues(("notification", EXAMPLE))),
-    "service": service_queue_of("notification"),
+    "service": ",".join(service_queues_of("notification")),
 }
 
 

@@ -1,5 +1,5 @@
-"""The processes that every host has: web, worker, relay, beat, its modules' surroundings, and those
-that its variables ask for: grpc and announce.
+"""The processes that every host has: web, worker, outside, relay, beat, its modules' surroundings,
+and those that its variables ask for: grpc and announce.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from modules.platform.hosting.environment import Environment
 from modules.platform.hosting.host import Host
 from modules.platform.hosting.rooms import rooms
 from modules.platform.hosting.running.process import Process, Stage
-from modules.platform.messaging.carrier import worker_queues
+from modules.platform.messaging.carrier import outside_queues, worker_queues
 
 
 def host_processes(
@@ -41,6 +41,7 @@ def host_processes(
         *surroundings(env, home, modules, entrance=entrance),
         *(own if _role(host, env) == OWN else ()),
         Process(name="worker", command=_worker(host, env, modules)),
+        Process(name="outside", command=_outside(host, env, modules)),
         _web(host, env),
         *_grpc(host, env),
         *_announcing(host, env),
@@ -110,11 +111,27 @@ def _web(host: Host, env: Environment) -> Process:
 
 
 def _worker(host: Host, env: Environment, modules: Sequence[str]) -> Sequence[str]:
-    queues = ",".join([host.queue, *worker_queues(modules, role=_role(host, env))])
+    """For events, timers and the platform's own tasks: short, and done by processes."""
+    queues = (host.queue, *worker_queues(modules, role=_role(host, env)))
+    return _celery(host, host.name, queues, "prefork", env.read("WORKER_PROCESSES"))
+
+
+def _outside(host: Host, env: Environment, modules: Sequence[str]) -> Sequence[str]:
+    """For the modules' tasks, which wait for others most of their time: done by threads."""
+    queues = outside_queues(modules, role=_role(host, env))
+    # Each may hold a session of every alias: one that got none would look like a database away.
+    threads = min(env.read("OUTSIDE_THREADS"), env.read("DATABASE_POOL_MAX"))
+    return _celery(host, f"{host.name}-outside", queues, "threads", threads)
+
+
+def _celery(
+    host: Host, name: str, queues: Sequence[str], pool: str, concurrency: int
+) -> Sequence[str]:
     return (
-        *(sys.executable, "-m", "celery", "-q", "-A", host.package, "worker", "--queues", queues),
-        *("--concurrency", str(env.read("WORKER_PROCESSES")), "--loglevel", "warning"),
-        *("--without-gossip", "--without-mingle", "--hostname", f"{host.name}@%h"),
+        *(sys.executable, "-m", "celery", "-q", "-A", host.package, "worker"),
+        *("--queues", ",".join(queues), "--pool", pool, "--concurrency", str(concurrency)),
+        *("--loglevel", "warning", "--without-gossip", "--without-mingle"),
+        *("--hostname", f"{name}@%h"),
     )
 
 
