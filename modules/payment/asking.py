@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -30,6 +30,7 @@ from modules.platform.databases import atomic
 from modules.platform.messaging.crashpoints import crash_point
 
 log = structlog.get_logger(__name__)
+KEYS_KEPT = timedelta(hours=12)  # providers keep them for a day
 
 
 def run(attempt_id: UUID, *, source: str = "command") -> models.Payment:
@@ -88,11 +89,11 @@ def _call(job: Job) -> Charge:
 
 
 def _authorize(job: Job, provider: providers.Provider, timeout: float) -> Charge:
-    # Asked before: the provider may have it, and it keeps keys for a day only.
     if job.sends > 1:
-        found = provider.find(job.payment_id, since=job.first_sent_at, timeout=timeout)
+        found = _found(job, provider, timeout / 2)
         if found is not None:
             return found
+        timeout = leasing.time_left().total_seconds()
     request = providers.AuthorizeRequest(
         payment_id=job.payment_id,
         order_id=job.order_id,
@@ -102,6 +103,19 @@ def _authorize(job: Job, provider: providers.Provider, timeout: float) -> Charge
         email=job.email,
     )
     return provider.authorize(request, key=job.key, timeout=timeout)
+
+
+def _found(job: Job, provider: providers.Provider, timeout: float) -> Charge | None:
+    """What the provider has of an authorization for which it was asked before; None: ask again.
+
+    Also where it does not say, as long as it knows the key: then asking again tells.
+    """
+    try:
+        return provider.find(job.payment_id, since=job.first_sent_at, timeout=timeout)
+    except (AnswerLost, NotSent):
+        if datetime.now(UTC) - job.first_sent_at > KEYS_KEPT:
+            raise
+        return None
 
 
 def _not_sent(job: Job, error: str) -> None:

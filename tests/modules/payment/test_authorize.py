@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 from django.db import connections
 
 from modules.payment import models
+from modules.payment.asking import KEYS_KEPT
 from modules.payment.contract import (
     ActionRequired,
     AmountNotPositive,
@@ -129,6 +130,34 @@ def test_a_broken_call_never_charges_twice(kind, service, standin, authorize, or
         except (OutcomeUnknown, ProviderUnavailable):
             continue
     assert record.state is PaymentState.AUTHORIZED
+    assert len(standin.operations(order_id, "authorize")) == 1
+
+
+@pytest.mark.parametrize("kind", ["hold", "reset", "error", "unavailable"])
+def test_a_provider_that_cannot_say_what_it_has_is_asked_anew(
+    kind, service, standin, authorize, order_id
+):
+    """With the same key, which it knows: the answer is that of the first time."""
+    standin.faults("list", kind, times=9)
+    with soon(), pytest.raises(OutcomeUnknown):
+        service.authorize(authorize("card_timeout"))
+    standin.faults("authorize", "slow", seconds=0.1)  # in place of the method's own fault
+    with deadline_in(timedelta(seconds=2)):
+        assert service.authorize(authorize("card_timeout")).state is PaymentState.AUTHORIZED
+    assert len(standin.operations(order_id, "authorize")) == 1
+
+
+def test_a_key_that_may_be_forgotten_is_not_used_again(service, standin, authorize, order_id):
+    """After half a day only the provider's own records tell; while they do not, nobody knows."""
+    with soon(), pytest.raises(OutcomeUnknown):
+        service.authorize(authorize("card_timeout"))
+    models.Attempt.objects.update(created_at=datetime.now(UTC) - KEYS_KEPT)
+    standin.faults("list", "error")
+    standin.faults("authorize", "slow", seconds=0.1)
+    with pytest.raises(OutcomeUnknown):
+        service.authorize(authorize("card_timeout"))
+    assert [planned["operation"] for planned in standin.ask("GET", "/faults")] == ["authorize"]
+    assert service.authorize(authorize("card_timeout")).state is PaymentState.AUTHORIZED
     assert len(standin.operations(order_id, "authorize")) == 1
 
 
