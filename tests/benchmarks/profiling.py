@@ -1,7 +1,7 @@
 """``python -m tests.benchmarks profile checkout``: where the CPU of a flow goes, by process.
 
 The web application runs in this package's own process, in one thread, called as its server would
-call it; relay and worker run as they are, but in one process each. All of them are sampled.
+call it; the others run as they are, but each in one process and thread. All of them are sampled.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from tests.benchmarks.stage import stage
 from tests.benchmarks.statements import Statements, logged
 
 FLOWS = {"checkout": "order", "list": "browse"}
-WATCHED = ("relay", "worker", "beat", "standin", "mailbox")
+WORKERS = ("worker", "outside")
+WATCHED = (*WORKERS, "relay", "beat", "standin", "mailbox")
 GOODS = 1_000
 WARM_UPS = 10
 TOP = 30
@@ -100,7 +101,7 @@ def profile(flow: str, flows: int) -> Profiles:
             for name, path in files.items()
             if path.exists()
         ]
-        tasks = {name: (count - before.get(name, 0)) / flows for name, count in after.items()}
+        tasks = {name: (count - before[name]) / flows for name, count in after.items()}
         return Profiles(processes=processes, tasks=tasks, statements=_statements(statements, flows))
 
 
@@ -117,11 +118,13 @@ def _dump(shop: Ficus) -> None:
     time.sleep(0.5)
 
 
-def _tasks(shop: Ficus) -> dict[str, int]:
-    """How many tasks the worker has done so far, by name."""
+def _tasks(shop: Ficus) -> Counter[str]:
+    """How many tasks the workers have done so far, by name."""
     command = [sys.executable, "-m", "celery", "-A", "shop", "inspect", "stats", "--json"]
-    (stats,) = json.loads(children.run(command, shop.env)).values()
-    return dict(stats["total"])
+    done: Counter[str] = Counter()
+    for stats in json.loads(children.run(command, shop.env)).values():
+        done.update(stats["total"])
+    return done
 
 
 def _statements(seen: Statements, flows: int) -> list[Statement]:
@@ -134,11 +137,13 @@ def _statements(seen: Statements, flows: int) -> list[Statement]:
 
 
 def _watched(process: Process, files: Mapping[str, Path]) -> Process:
-    """The same process under the sampler; a worker without children, which are not sampled."""
+    """The same process under the sampler; a worker without children or threads of its own, which
+    are not sampled.
+    """
     if process.name not in WATCHED:
         return process
     sampler = (process.command[0], "-m", "tests.benchmarks.sampling", str(files[process.name]))
-    alone = ("--pool", "solo") if process.name == "worker" else ()
+    alone = ("--pool", "solo") if process.name in WORKERS else ()
     return replace(process, command=(*sampler, *process.command[1:], *alone))
 
 
