@@ -111,7 +111,9 @@ class RunningShop:
 
     def _migrate(self, database: str) -> None:
         parts = conninfo_to_dict(self._server) | {"dbname": database}
-        self.manage("migrate", "-v", "0", extra={"DATABASE_URL": make_conninfo(**parts)})
+        # All modules, whatever this shop has retired: others get copies of what it makes first.
+        whole = {"DATABASE_URL": make_conninfo(**parts), "RETIRED_MODULES": ""}
+        self.manage("migrate", "-v", "0", extra=whole)
 
     def manage(
         self, *arguments: str, check: bool = True, extra: Mapping[str, str] | None = None

@@ -134,7 +134,7 @@ def door(
             mirrored("unheard", "gone", record=True),
             mirrored("hung", "silent", concurrent=16, deadline_seconds=0.2),
             mirrored("dead", "dead"),
-            mirrored("narrow", "hung-narrow", concurrent=4, deadline_seconds=0.5),
+            mirrored("narrow", "hung-narrow", concurrent=4, deadline_seconds=2.0),
             mirrored("weary", "weary", deadline_seconds=0.5),
         ],
     }
