@@ -17,8 +17,10 @@ from tests.waiting import eventually
 
 AT_REST = ("confirmed", "captured", "cancelled")
 REST_WITHIN = 60.0  # seconds; the promise for every order, whatever dies
-# Seconds: until many are held up; in which a mail is there; and a page, if a thread is free for it.
-HUNG, MAILED, SHOWN = 12.0, 5.0, 3.0
+HUNG = 12.0  # seconds until many are held up
+# So much longer than usual may a mail or a page take on a machine that has other things to do: in
+# seconds, and in times of what is usual there. Who is held up waits 13 s and more for a mail.
+HELD_UP, SLOWED = 3.0, 5.0
 
 
 def charges(shop: RunningShop) -> list[dict[str, object]]:
@@ -43,6 +45,23 @@ def set_stock(shop: RunningShop, skus: list[str], on_hand: int) -> None:
 def stock(shop: RunningShop, sku: str) -> dict[str, int]:
     """What the API says is available of ``sku``."""
     return expect(shop.http.get(f"/api/v1/inventory/stock/{sku}"), 200)
+
+
+def mails_a_newcomer(shop: RunningShop) -> float:
+    """Seconds from a registration until its mail is there."""
+    domain = f"{uuid4().hex[:8]}.test"
+    account = {"email": f"{uuid4().hex[:12]}@{domain}", "password": uuid4().hex}
+    began = time.monotonic()
+    expect(shop.http.post("/api/v1/accounts/register", json=account), 201)
+    eventually(lambda: mails(shop, domain), what="a newcomer's mail", within=REST_WITHIN)
+    return time.monotonic() - began
+
+
+def shows_goods(shop: RunningShop) -> float:
+    """Seconds that a page of products takes."""
+    began = time.monotonic()
+    expect(shop.http.get("/api/v1/catalog/products"), 200)
+    return time.monotonic() - began
 
 
 @pytest.mark.parametrize("rounds", [10])
@@ -113,18 +132,13 @@ def test_provider_that_hangs_holds_up_nothing_else(shop: RunningShop) -> None:
             emails.append(somebody.email)
             return somebody.buy("E2E-9").status_code
 
+    mailed, shown = mails_a_newcomer(shop), shows_goods(shop)
     with ThreadPoolExecutor(4) as pool:
         with shop.hanging("standin"):
             work = [pool.submit(buy, number) for number in range(16)]
             wait(work, timeout=HUNG)  # by now tasks for most of them have been at the provider
-            newcomer = f"{uuid4().hex[:12]}@{uuid4().hex[:8]}.test"
-            account = {"email": newcomer, "password": uuid4().hex}
-            expect(shop.http.post("/api/v1/accounts/register", json=account), 201)
-            domain = newcomer.partition("@")[2]
-            eventually(lambda: mails(shop, domain), within=MAILED, what="a newcomer's mail")
-            began = time.monotonic()
-            expect(shop.http.get("/api/v1/catalog/products"), 200)
-            assert time.monotonic() - began < SHOWN
+            assert mails_a_newcomer(shop) < HELD_UP + SLOWED * mailed
+            assert shows_goods(shop) < HELD_UP + SLOWED * shown
         assert {each.result() for each in work} <= {201, 202}
     for email in emails:
         eventually(

@@ -13,7 +13,7 @@ from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.processes,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(480),
 ]
 REST_WITHIN = 60.0  # seconds; the bus's promise, on a machine that has other things to do
 KILLS = 5  # of each process one or two, and as many times Redis is emptied

@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.debian,
     pytest.mark.processes,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
 ]
 WITHIN = 90_000  # ms: a process starts in one second, on a busy machine in thirty
 # Where to put pictures of what is tested here: see tests/docs/pictures.py.

@@ -91,7 +91,8 @@ class Link:
         self._ended = False
         self._parcels: SimpleQueue[_Parcel | None] = SimpleQueue()
         self._door = socket.create_server((HOST, self.port))
-        self._threads = [self._start(self._accept), self._start(self._deliver)]
+        self._threads: list[threading.Thread] = []  # there before the first adds its call's
+        self._threads += [self._start(self._accept), self._start(self._deliver)]
         return self
 
     def __exit__(self, *_: object) -> None:
