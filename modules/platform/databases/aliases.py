@@ -8,6 +8,8 @@ from typing import Any
 from django.conf import settings
 from psycopg.conninfo import conninfo_to_dict
 
+from modules.platform.databases.backend.reasons import Session
+
 # Django's auth, sessions, content types and admin log live with identity: with accounts, and in
 # a host without it in the host's own schema, which is no module's.
 ACCOUNTS, HOST = "accounts", "host"
@@ -70,13 +72,14 @@ def database_settings(
     url: str,
     modules: Sequence[str],
     overrides: Mapping[str, str],
-    pool: Mapping[str, Any] | bool,
+    pool: Mapping[str, Any] | None,
     roles: bool,
 ) -> dict[str, dict[str, Any]]:
     """Django's DATABASES: one alias per module, each with its own ``search_path``, and
     ``default`` for identity's.
 
-    ``url`` is a libpq connection string; ``overrides`` maps a module to one of its own. With
+    ``url`` is a libpq connection string; ``overrides`` maps a module to one of its own; ``pool``
+    has the options of each alias's psycopg pool, None is without. With
     ``roles`` each alias works as the PostgreSQL role ``ficus_<module>``.
     Raises ``psycopg.ProgrammingError`` for a string that libpq cannot read.
     """
@@ -89,7 +92,7 @@ def database_settings(
     }
 
 
-def _alias(module: str, url: str, pool: Mapping[str, Any] | bool, roles: bool) -> dict[str, Any]:
+def _alias(module: str, url: str, pool: Mapping[str, Any] | None, roles: bool) -> dict[str, Any]:
     parts: dict[str, Any] = dict(conninfo_to_dict(url))
     options = [parts.pop("options", None), f"-c search_path={module}"]
     if roles:
@@ -111,7 +114,7 @@ def _alias(module: str, url: str, pool: Mapping[str, Any] | bool, roles: bool) -
             **GONE,
             **parts,
             "options": " ".join(option for option in options if option),
-            **({"pool": pool} if pool else {}),
+            **({"pool": {**pool, "connection_class": Session}} if pool else {}),
         },
     }
 

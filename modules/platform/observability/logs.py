@@ -94,6 +94,8 @@ def logging_settings(*, fmt: str, level: str) -> dict[str, Any]:
             "celery.app.trace": {"filters": ["handed_back"]},
             # Two lines for each queue of RabbitMQ: what it warns of, a task's ETA, is never used.
             "kombu.transport.native_delayed_delivery": {"level": "ERROR"},
+            # Each attempt to connect; why it failed is in the error of whoever waited for it.
+            "psycopg.pool": {"level": "ERROR"},
         },
     }
 

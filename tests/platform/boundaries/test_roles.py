@@ -54,7 +54,7 @@ def sandbox(settings: Any) -> Iterator[Sandbox]:
     with psycopg.connect(django_settings.DATABASE_URL, autocommit=True) as server:
         server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(made.name)))
     made_settings = database_settings(
-        url=django_settings.DATABASE_URL, modules=made.modules, overrides={}, pool=False, roles=True
+        url=django_settings.DATABASE_URL, modules=made.modules, overrides={}, pool=None, roles=True
     )
     template = connections.settings["default"]
     for alias in made.modules:  # not "default", which is the other tests' too

@@ -19,7 +19,7 @@ URL = "postgresql:///ficus"
 
 
 def made(*modules: str, **overrides: str) -> dict[str, dict[str, Any]]:
-    return database_settings(url=URL, modules=modules, overrides=overrides, pool=False, roles=False)
+    return database_settings(url=URL, modules=modules, overrides=overrides, pool=None, roles=False)
 
 
 def schema(alias: dict[str, Any]) -> str:

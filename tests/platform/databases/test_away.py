@@ -116,6 +116,42 @@ def test_who_cannot_log_in_keeps_nobody_else_out(server: Machine) -> None:
             assert ask(welcome)[0]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"port": 1}, r"port 1 failed: Connection refused\Z"),
+        ({"user": "unknown_to_it"}, r'authentication failed for user "unknown_to_it"\Z'),
+        ({"dbname": "none_such"}, r'database "none_such" does not exist\Z'),
+    ],
+)
+def test_who_waited_in_vain_is_told_why(server: Machine, wrong: dict[str, Any], said: str) -> None:
+    """In one line, and so is the third, who is told at once where the whole server is away."""
+    right = make_conninfo(server.url, host=HOST, port=server.port, password=server.password)
+    with alias(make_conninfo(right, **wrong)) as shop:
+        for _ in range(3):
+            with pytest.raises(OperationalError, match=said) as found, shop.cursor():
+                pass
+            assert "\n" not in str(found.value)
+
+
+def test_who_finds_all_sessions_taken_is_told_of_no_trouble(server: Machine) -> None:
+    """A server that was away and is back has nothing to do with it."""
+    port = free_port()
+    url = make_conninfo(server.url, host=HOST, port=port, password=server.password)
+    with alias(url) as shop:
+        assert not ask(shop)[0]
+        with Link(server.port, port):
+            eventually(lambda: ask(shop)[0], what="an answer", within=3 * PATIENCE + 1)
+            taken = [shop.copy() for _ in range(8)]
+            for one in taken:
+                one.ensure_connection()
+            with pytest.raises(OperationalError, match=r"after 0\.50 sec\Z"), shop.cursor():
+                pass
+            for one in taken:
+                one.close()
+            shop.close_pool()  # type: ignore[attr-defined]
+
+
 def test_session_through_a_network_that_is_gone_is_given_up(server: Machine) -> None:
     """Its packets are lost without a word; the kernel says so after the time that it was told."""
     with Link(server.port) as link:

@@ -17,9 +17,10 @@ from typing import Any
 
 import psycopg
 from django.db.backends.postgresql import base
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from modules.platform.databases.away import is_away
+from modules.platform.databases.backend.reasons import reason
 from modules.platform.resilience import BreakerPolicy, CircuitBreaker, CircuitOpen
 
 # Of this process, by server and database. Not by alias: they are all away together.
@@ -32,8 +33,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> psycopg.Connection:
         """A session from the pool that still stands, or a new one.
 
-        Raises ``psycopg.OperationalError`` when the server is away: at once, where others have
-        waited in vain just now.
+        Raises ``psycopg.OperationalError``, with the reason, when the server is away: at once,
+        where others have waited in vain just now.
         """
         pool: ConnectionPool | None = self.pool
         if pool is None:
@@ -42,8 +43,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         try:
             with self._breaker(pool).call():
                 return self._standing(pool, conn_params)
-        except CircuitOpen as error:
-            raise psycopg.OperationalError(str(error)) from error
+        except (CircuitOpen, PoolTimeout) as error:
+            why = reason(conn_params)
+            raise psycopg.OperationalError(f"{error}: {why}" if why else str(error)) from error
 
     def _standing(self, pool: ConnectionPool, conn_params: dict[str, Any]) -> psycopg.Connection:
         """Of a pool in which all have ended each is looked at once; the pool replaces them."""
