@@ -13,6 +13,7 @@ from modules.orders.contract import (
     OrderNeedsReview,
     OrderPartiallyCancelled,
     OrderReturned,
+    OrderReviewed,
 )
 from modules.platform.contracts import Money
 
@@ -87,6 +88,10 @@ def returned(order: Order, *, lines: tuple[OrderLine, ...], refunded: Money) -> 
 
 def needs_review(order: Order, *, reason: str) -> OrderNeedsReview:
     return OrderNeedsReview(order_id=order.id, number=order.number, reason=reason)
+
+
+def reviewed(order: Order) -> OrderReviewed:
+    return OrderReviewed(order_id=order.id, number=order.number)
 
 
 def lines_with(order: Order, quantities: dict[str, int]) -> tuple[OrderLine, ...]:

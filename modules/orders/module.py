@@ -11,6 +11,7 @@ from modules.orders.contract import (
     OrderNeedsReview,
     OrderPartiallyCancelled,
     OrderReturned,
+    OrderReviewed,
     Orders,
 )
 from modules.payment.contract import (
@@ -44,6 +45,7 @@ MODULE = Module(
         OrderNeedsReview,
         OrderPartiallyCancelled,
         OrderReturned,
+        OrderReviewed,
     ),
     consumes=(
         AllocationFailed,

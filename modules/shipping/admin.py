@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -50,6 +50,7 @@ class ShipmentAdmin(ModuleAdmin):
         "order_number",
         "sequence",
         "state",
+        "on_hold",
         "method",
         "warehouse",
         "pick_on",
@@ -62,7 +63,16 @@ class ShipmentAdmin(ModuleAdmin):
     ordering = ("-id",)
     inlines = (ShipmentLines,)
     actions = ("pick", "dispatch_parcel", "deliver", "split", "cancel")
+    readonly_fields = ("on_hold",)
     change_list_template = "shipping/shipments.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Shipment]:
+        return queries.rows_with_hold().order_by(*self.ordering)
+
+    @admin.display(description="on hold")
+    def on_hold(self, row: Shipment) -> str:
+        """Why it waits until its order is reviewed; empty: it does not."""
+        return queries.hold_of(row)
 
     def has_fulfil_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return bool(request.user.has_perm("shipping.fulfil_shipment"))

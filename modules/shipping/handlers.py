@@ -7,10 +7,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from modules.inventory.contract import StockAllocated
-from modules.orders.contract import OrderCancelled, OrderConfirmed
+from modules.orders.contract import (
+    OrderCancelled,
+    OrderConfirmed,
+    OrderNeedsReview,
+    OrderReviewed,
+)
 from modules.platform.contracts import Event
 from modules.shipping.contract import ShipmentLine
-from modules.shipping.service import cancelling, opening, tariff
+from modules.shipping.service import cancelling, holding, opening, tariff
 
 
 def open_on_confirmed(event: OrderConfirmed) -> None:
@@ -35,6 +40,15 @@ def open_on_confirmed(event: OrderConfirmed) -> None:
 
 def cancel_on_cancelled(event: OrderCancelled) -> None:
     cancelling.cancel_all(event.order_id, reason=event.reason, now=datetime.now(UTC))
+    holding.take_off_hold(event.order_id)
+
+
+def hold_on_flagged(event: OrderNeedsReview) -> None:
+    holding.put_on_hold(event.order_id, reason=event.reason, now=datetime.now(UTC))
+
+
+def go_on_when_reviewed(event: OrderReviewed) -> None:
+    holding.take_off_hold(event.order_id)
 
 
 def assign_on_allocated(event: StockAllocated) -> None:
@@ -44,5 +58,7 @@ def assign_on_allocated(event: StockAllocated) -> None:
 HANDLERS: Mapping[type[Event], Sequence[Callable[[Any], None]]] = {
     OrderConfirmed: [open_on_confirmed],
     OrderCancelled: [cancel_on_cancelled],
+    OrderNeedsReview: [hold_on_flagged],
+    OrderReviewed: [go_on_when_reviewed],
     StockAllocated: [assign_on_allocated],
 }

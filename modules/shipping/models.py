@@ -1,7 +1,7 @@
 """Shipping's tables.
 
 The tariff (zones, methods, rates) is small and read whole. ``Shipment`` grows with orders, its
-lines with order lines; ``Picks`` and ``Cancellation`` by a row for some orders.
+lines with order lines; ``Picks``, ``Hold`` and ``Cancellation`` by a row for some orders.
 """
 
 from __future__ import annotations
@@ -238,6 +238,17 @@ class Picks(models.Model):
 
     class Meta:
         verbose_name_plural = "picks"
+
+    def __str__(self) -> str:
+        return str(self.order_id)
+
+
+class Hold(models.Model):
+    """An order whose goods must not leave before a person has looked at it."""
+
+    order_id = models.UUIDField(primary_key=True)
+    reason = models.CharField(max_length=1000)
+    at = models.DateTimeField()
 
     def __str__(self) -> str:
         return str(self.order_id)

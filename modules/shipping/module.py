@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from modules.inventory.contract import StockAllocated
-from modules.orders.contract import OrderCancelled, OrderConfirmed
+from modules.orders.contract import (
+    OrderCancelled,
+    OrderConfirmed,
+    OrderNeedsReview,
+    OrderReviewed,
+)
 from modules.platform.contracts import Module
 from modules.shipping.contract import (
     ShipmentCancelled,
@@ -18,6 +23,6 @@ MODULE = Module(
     owner="team-fulfilment",
     port=Shipping,
     publishes=(ShipmentCancelled, ShipmentDelivered, ShipmentDispatched),
-    consumes=(OrderCancelled, OrderConfirmed, StockAllocated),
+    consumes=(OrderCancelled, OrderConfirmed, OrderNeedsReview, OrderReviewed, StockAllocated),
     extractable=True,
 )

@@ -62,6 +62,7 @@ def test_every_event_survives_the_wire(sold: Order) -> None:
         events.partially_cancelled(sold, lines=sold.lines, refunded=sold.total),
         events.returned(sold, lines=sold.lines, refunded=sold.total),
         events.needs_review(sold, reason="x"),
+        events.reviewed(sold),
     ):
         assert decode(encode(event), type(event)) == event
         assert event.key() == str(sold.id)

@@ -21,6 +21,7 @@ from modules.orders.contract.events import (
     OrderNeedsReview,
     OrderPartiallyCancelled,
     OrderReturned,
+    OrderReviewed,
 )
 from modules.orders.contract.port import Orders
 from modules.orders.contract.types import (
@@ -49,6 +50,7 @@ __all__ = [
     "OrderPartiallyCancelled",
     "OrderPaymentState",
     "OrderReturned",
+    "OrderReviewed",
     "OrderState",
     "OrderStateConflict",
     "Orders",

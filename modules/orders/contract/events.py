@@ -88,9 +88,18 @@ class OrderReturned(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderNeedsReview(Event):
-    """A person must look at the order."""
+    """A person must look at the order; until ``OrderReviewed`` nothing of it should leave."""
 
     KEY = "order_id"
     order_id: UUID
     number: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReviewed(Event):
+    """The order needs nobody's look any more, and goes on."""
+
+    KEY = "order_id"
+    order_id: UUID
+    number: str

@@ -52,6 +52,8 @@ def _kept(change: Change, order: Order) -> None:
         sources=(order.state,),
         entries=(Entry(kind="cancellation_refused", detail=state.refusal),),
     )
+    if whole:  # what was flagged before is so no more
+        publish(events.reviewed(order))
 
 
 def _all_cancelled(change: Change, order: Order) -> None:

@@ -76,6 +76,7 @@ def mark_reviewed(order_id: UUID, *, reason: str, clock: Clock = utc_now) -> Ord
             review_reason="",
             entries=(Entry(kind="reviewed", detail=reason),),
         )
+        publish(events.reviewed(order))
     return target
 
 

@@ -6,6 +6,7 @@ ShippingError
 ├── ShipmentNotFound      NotFound
 ├── AlreadyDispatched     Conflict
 ├── NotInState            Conflict     the shipment is past it, or not there yet
+├── ShipmentOnHold        Conflict     somebody has to look at its order first
 ├── NotInShipment         Conflict     more than the shipment contains
 ├── UnknownTariffPart     NotFound     no such zone, method, carrier or rate
 ├── TariffPartExists      Conflict
@@ -81,6 +82,18 @@ class NotInState(ShippingError, Conflict):
 
     def sentence(self) -> str:
         return f"Shipment {self.shipment_id} is {self.state}."
+
+
+@dataclass(kw_only=True, eq=False)
+class ShipmentOnHold(ShippingError, Conflict):
+    """It must not leave before a person has looked at its order. ``reason``: why, for staff."""
+
+    code = "shipping.on_hold"
+    shipment_id: UUID
+    reason: str
+
+    def sentence(self) -> str:
+        return f"Shipment {self.shipment_id} waits until its order is reviewed: {self.reason}"
 
 
 @dataclass(kw_only=True, eq=False)

@@ -52,7 +52,7 @@ class ShipmentLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipment:
-    """One parcel of an order."""
+    """One parcel of an order. ``on_hold``: it does not leave until its order is reviewed."""
 
     id: UUID
     order_id: UUID
@@ -67,3 +67,4 @@ class Shipment:
     dispatched_at: datetime | None
     delivered_at: datetime | None
     version: int
+    on_hold: bool = False

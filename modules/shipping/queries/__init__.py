@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from modules.platform.contracts import PostalAddress
 from modules.platform.contracts.codec import convert
 from modules.shipping.contract import Shipment, ShipmentNotFound, ShipmentState
 from modules.shipping.domain import HERE
+from modules.shipping.models import Hold
 from modules.shipping.models import Shipment as Row
 from modules.shipping.service.lines import contents
 
@@ -44,15 +45,27 @@ class PickList:
     more: bool
 
 
+def rows_with_hold() -> QuerySet[Row]:
+    """Shipments, each with the ``hold_reason`` of its order."""
+    hold = Hold.objects.filter(order_id=OuterRef("order_id")).values("reason")
+    return Row.objects.annotate(hold_reason=Subquery(hold))
+
+
+def hold_of(row: Row) -> str:
+    """Why a row of ``rows_with_hold`` must not leave; empty if it may, or has."""
+    reason: str | None = row.hold_reason  # type: ignore[attr-defined]
+    return (reason or "") if row.state in HERE else ""
+
+
 def shipments_of(order_ids: Sequence[UUID]) -> tuple[Shipment, ...]:
     """The shipments of the orders, oldest first. Two queries."""
-    rows = Row.objects.filter(order_id__in=list(order_ids)[:MOST]).order_by("id")
+    rows = rows_with_hold().filter(order_id__in=list(order_ids)[:MOST]).order_by("id")
     return as_shipments(list(rows))
 
 
 def shipment(shipment_id: UUID) -> Shipment:
     """One shipment. Raises ShipmentNotFound."""
-    found = as_shipments(list(Row.objects.filter(id=shipment_id)))
+    found = as_shipments(list(rows_with_hold().filter(id=shipment_id)))
     if not found:
         raise ShipmentNotFound(shipment_id=shipment_id)
     return found[0]
@@ -66,7 +79,7 @@ def shipment_rows(
     warehouse: str = "",
 ) -> QuerySet[Row]:
     """Shipment rows by the given filters; ``owners`` None means everybody's."""
-    rows = Row.objects.all()
+    rows = rows_with_hold()
     if order_id is not None:
         rows = rows.filter(order_id=order_id)
     if owners is not None:
@@ -77,11 +90,19 @@ def shipment_rows(
 
 
 def pick_list(*, warehouse: str, day: date) -> PickList:
-    """What is to be picked in ``warehouse`` on ``day``: goods in SKU order, oldest first."""
+    """What is to be picked in ``warehouse`` on ``day``: goods in SKU order, oldest first.
+
+    Without what is on hold.
+    """
     rows = list(
-        Row.objects.filter(
-            warehouse=warehouse, pick_on__lte=day, state__in=[state.value for state in HERE]
-        ).order_by("pick_on", "id")[: LIST_MOST + 1]
+        rows_with_hold()
+        .filter(
+            ~Exists(Hold.objects.filter(order_id=OuterRef("order_id"))),
+            warehouse=warehouse,
+            pick_on__lte=day,
+            state__in=[state.value for state in HERE],
+        )
+        .order_by("pick_on", "id")[: LIST_MOST + 1]
     )
     chosen = rows[:LIST_MOST]
     labels = {row.id: str(row) for row in chosen}
@@ -102,7 +123,7 @@ def warehouses_to_pick() -> list[str]:
 
 
 def as_shipments(rows: Sequence[Row]) -> tuple[Shipment, ...]:
-    """Rows as contract types: one query for all their lines."""
+    """Rows ``rows_with_hold`` as contract types: one query for all their lines."""
     lines = contents([row.id for row in rows])
     return tuple(
         Shipment(
@@ -119,6 +140,7 @@ def as_shipments(rows: Sequence[Row]) -> tuple[Shipment, ...]:
             dispatched_at=row.dispatched_at,
             delivered_at=row.delivered_at,
             version=row.version,
+            on_hold=bool(hold_of(row)),
         )
         for row in rows
     )

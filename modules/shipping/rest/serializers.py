@@ -154,11 +154,12 @@ class ShipmentQuery(ListQuery, kw_only=True):
 
 
 class ShipmentView(msgspec.Struct, kw_only=True):
-    """One parcel of an order."""
+    """One parcel of an order. ``on_hold``: it does not leave until its order is reviewed."""
 
     id: str
     order_id: str
     state: str
+    on_hold: bool
     method: str
     address: PostalAddress
     lines: list[ShipmentLine]
@@ -200,6 +201,7 @@ def shipment_of(row: Shipment) -> ShipmentView:
         id=shipment_ids.text(row.id),
         order_id=order_ids.text(row.order_id),
         state=row.state.value,
+        on_hold=row.on_hold,
         method=row.method,
         address=row.address,
         lines=list(row.lines),

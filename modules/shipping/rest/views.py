@@ -19,6 +19,7 @@ from modules.shipping.contract import (
     NotInState,
     Shipment,
     ShipmentNotFound,
+    ShipmentOnHold,
 )
 from modules.shipping.rest import serializers as s
 from modules.shipping.service import ShippingService
@@ -94,7 +95,7 @@ class DispatchView(ApiView):
         access=WRITE,
         idempotent=True,
         if_match="optional",
-        errors=(ShipmentNotFound, NotInState, NotInShipment, StaleVersion),
+        errors=(ShipmentNotFound, NotInState, ShipmentOnHold, NotInShipment, StaleVersion),
     )
     def post(self, request: ApiRequest, *, shipment_id: UUID, body: s.DispatchBody) -> Answer:
         shipping.dispatch(

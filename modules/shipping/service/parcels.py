@@ -23,6 +23,7 @@ from modules.shipping.contract import (
     ShipmentDispatched,
     ShipmentLine,
     ShipmentNotFound,
+    ShipmentOnHold,
     ShipmentState,
 )
 from modules.shipping.domain import (
@@ -32,7 +33,7 @@ from modules.shipping.domain import (
     nothing_remains,
     tracking_url,
 )
-from modules.shipping.models import Method, Shipment
+from modules.shipping.models import Hold, Method, Shipment
 from modules.shipping.service.lines import contents, move
 
 
@@ -58,9 +59,14 @@ def split(
 
 
 def move_on(shipment_id: UUID, target: ShipmentState) -> None:
-    """Begin to pick a shipment, or put it back. Raises ShipmentNotFound, NotInState."""
+    """Begin to pick a shipment, or put it back.
+
+    Raises ShipmentNotFound, NotInState; ShipmentOnHold when it is to be picked.
+    """
     shipment, _ = lock_shipment(shipment_id, None)
     require(shipment, target)
+    if target is ShipmentState.PICKING:
+        require_no_hold(shipment)
     update(shipment, state=target)
 
 
@@ -74,10 +80,11 @@ def dispatch(
 ) -> None:
     """The parcel has left with ``lines`` (empty: all of it); the rest waits in a new shipment.
 
-    Raises ShipmentNotFound, NotInState, NotInShipment, StaleVersion.
+    Raises ShipmentNotFound, NotInState, ShipmentOnHold, NotInShipment, StaleVersion.
     """
     shipment, siblings = lock_shipment(shipment_id, expected_version)
     require(shipment, ShipmentState.DISPATCHED)
+    require_no_hold(shipment)
     rest = _rest(shipment, lines)
     if rest:
         split_off(shipment, rest, warehouse=shipment.warehouse)
@@ -197,6 +204,12 @@ def require(shipment: Shipment, target: ShipmentState) -> None:
     state = ShipmentState(shipment.state)
     if not may_become(state, target):
         raise NotInState(shipment_id=shipment.id, state=state)
+
+
+def require_no_hold(shipment: Shipment) -> None:
+    hold = Hold.objects.filter(order_id=shipment.order_id).first()
+    if hold is not None:
+        raise ShipmentOnHold(shipment_id=shipment.id, reason=hold.reason)
 
 
 def update(shipment: Shipment, **fields: object) -> None:

@@ -17,6 +17,7 @@ from modules.orders.contract import (
     OrderNotFound,
     OrderPartiallyCancelled,
     OrderPaymentState,
+    OrderReviewed,
     OrderState,
 )
 from modules.orders.queries import get_order
@@ -211,6 +212,20 @@ def test_refused_refund_is_left_to_a_person_who_settles_it(world: World, clock: 
     assert world.holds[order.id].state is ReservationState.RELEASED
 
 
+def test_flagged_order_whose_goods_have_left_is_flagged_no_more(world: World) -> None:
+    """Its cancellation is refused, it stands again, and shipping hears that it does."""
+    from modules.orders.service.lifecycle import capture_failed
+
+    order = buy(world.new_cart()).order
+    with atomic("orders"):
+        capture_failed(order.id, reason="expired")
+    world.dispatched.add(order.id)
+    with pytest.raises(OrderNotCancellable):
+        stop(order.id)
+    assert get_order(order.id).state is OrderState.CONFIRMED
+    assert [event.order_id for event in published(OrderReviewed)] == [order.id]
+
+
 def test_reviewed_order_goes_on_where_it_stands(world: World) -> None:
     """A person looked and found it in order."""
     from modules.orders.service.lifecycle import capture_failed
@@ -221,3 +236,4 @@ def test_reviewed_order_goes_on_where_it_stands(world: World) -> None:
     assert get_order(order.id).state is OrderState.NEEDS_REVIEW
     mark_reviewed(order.id, reason="paid by transfer")
     assert get_order(order.id).state is OrderState.CONFIRMED
+    assert [event.order_id for event in published(OrderReviewed)] == [order.id]

@@ -10,7 +10,13 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import connections
 
-from modules.orders.contract import OrderCancelled, OrderConfirmed, OrderLine
+from modules.orders.contract import (
+    OrderCancelled,
+    OrderConfirmed,
+    OrderLine,
+    OrderNeedsReview,
+    OrderReviewed,
+)
 from modules.platform.contracts import Event, Money, PostalAddress
 from modules.platform.databases import atomic
 from modules.platform.messaging import publish
@@ -77,6 +83,16 @@ def cancelled(order_id: UUID) -> OrderCancelled:
         reason="changed my mind",
         refunded=NOTHING,
     )
+
+
+def flagged(order_id: UUID) -> OrderNeedsReview:
+    """Somebody must look at the order."""
+    return OrderNeedsReview(order_id=order_id, number="F-1", reason="capture failed")
+
+
+def reviewed(order_id: UUID) -> OrderReviewed:
+    """Somebody has."""
+    return OrderReviewed(order_id=order_id, number="F-1")
 
 
 def ordered(*, owner: str = "customer:ada", **quantities: int) -> UUID:

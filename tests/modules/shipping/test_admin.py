@@ -8,9 +8,11 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
+from modules.platform.databases import atomic
 from modules.shipping.contract import ShipmentState
+from modules.shipping.handlers import hold_on_flagged
 from modules.shipping.models import Holiday, Rate, Shipment, Zone
-from tests.modules.shipping.orders import held, only, ordered, shipments
+from tests.modules.shipping.orders import flagged, held, only, ordered, shipments
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("default_tariff")]
 BASE = "/admin/shipping"
@@ -76,6 +78,19 @@ def test_a_shipment_is_split_and_cancelled_by_actions(operator: Client) -> None:
         ShipmentState.CANCELLED,
         ShipmentState.PENDING,
     ]
+
+
+def test_a_parcel_on_hold_says_why_and_does_not_leave(operator: Client) -> None:
+    """In the list, on its page, and when somebody tries."""
+    order = ordered(a=1)
+    with atomic("shipping"):
+        hold_on_flagged(flagged(order))
+    assert b"capture failed" in operator.get(f"{BASE}/shipment/").content
+    page = operator.get(f"{BASE}/shipment/{only(order).id}/change/")
+    assert b"capture failed" in page.content
+    refused = act(operator, "dispatch_parcel", order)
+    assert b"until its order is reviewed: capture failed" in refused.content
+    assert only(order).state is ShipmentState.PENDING
 
 
 @pytest.mark.parametrize("day", ["2099-01-01", "2099-13-45", "x"])

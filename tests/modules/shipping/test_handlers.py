@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from uuid import uuid4
 
 import pytest
@@ -12,20 +13,25 @@ from modules.shipping.contract import (
     AlreadyDispatched,
     CancelShipments,
     ShipmentCancelled,
+    ShipmentDispatched,
     ShipmentLine,
+    ShipmentOnHold,
     ShipmentState,
 )
 from modules.shipping.handlers import HANDLERS
-from modules.shipping.models import Shipment
+from modules.shipping.models import Hold, Shipment
 from modules.shipping.module import MODULE
+from modules.shipping.queries import pick_list
 from tests.modules.shipping.orders import (
     cancelled,
     confirmed,
+    flagged,
     hear,
     held,
     lines,
     only,
     published,
+    reviewed,
     shipments,
     shipping,
 )
@@ -175,6 +181,68 @@ def test_what_has_left_cannot_be_cancelled_and_nothing_else_is_touched(
         (ShipmentState.PENDING, {"a": 1, "b": 1}),
     ]
     assert published(ShipmentCancelled) == []
+
+
+@pytest.mark.parametrize("first", ["flagged", "confirmed"])
+def test_goods_of_a_flagged_order_stay_until_it_is_reviewed(first: str) -> None:
+    """Flagged before there was a shipment or after; what is split off stays as well."""
+    order = uuid4()
+    events = [confirmed(order, a=2), flagged(order)]
+    hear(*(reversed(events) if first == "flagged" else events))
+    one = only(order)
+    assert one.on_hold
+    shipping.split(shipment_id=one.id, lines=lines(a=1), expected_version=None)
+    for shipment in shipments(order):
+        for leave in (shipping.dispatch, shipping.start_picking):
+            with pytest.raises(ShipmentOnHold, match="until its order is reviewed: capture failed"):
+                leave(shipment_id=shipment.id)
+    assert not to_pick()
+    hear(reviewed(order))
+    assert [(each.state, each.on_hold) for each in shipments(order)] == [
+        (ShipmentState.PENDING, False)
+    ] * 2
+    assert to_pick() == {"a": 2}
+    for shipment in shipments(order):
+        shipping.start_picking(shipment_id=shipment.id)
+        shipping.dispatch(shipment_id=shipment.id)
+    assert [each["complete"] for each in published(ShipmentDispatched)] == [False, True]
+
+
+def test_what_had_left_when_its_order_was_flagged_arrives() -> None:
+    """And is not said to be on hold; the rest is."""
+    order = uuid4()
+    hear(confirmed(order, a=2))
+    gone = only(order)
+    shipping.dispatch(shipment_id=gone.id, lines=lines(a=1))
+    versions = [each.version for each in shipments(order)]
+    hear(flagged(order))
+    assert [each.on_hold for each in shipments(order)] == [False, True]
+    assert [each.version for each in shipments(order)] == [versions[0], versions[1] + 1]
+    shipping.deliver(shipment_id=gone.id)
+    assert shipments(order)[0].state is ShipmentState.DELIVERED
+
+
+def test_a_flagged_order_can_be_cancelled() -> None:
+    """Nothing is left of its hold."""
+    order = uuid4()
+    hear(confirmed(order, a=1), flagged(order), cancelled(order))
+    assert (only(order).state, only(order).on_hold) == (ShipmentState.CANCELLED, False)
+    assert not Hold.objects.exists()
+
+
+def test_news_of_a_review_come_twice_and_for_orders_that_were_not_flagged() -> None:
+    """They change nothing then, and no representation either."""
+    order = uuid4()
+    hear(confirmed(order, a=1), flagged(order), flagged(order), reviewed(order), reviewed(order))
+    version = only(order).version
+    hear(reviewed(order), reviewed(uuid4()))
+    assert (only(order).version, only(order).on_hold) == (version, False)
+
+
+def to_pick() -> dict[str, int]:
+    """What the pick list has, however far ahead."""
+    found = pick_list(warehouse="main", day=date.max)
+    return {line.sku: line.quantity for line in found.lines}
 
 
 def test_an_order_nobody_knows_is_no_error() -> None:

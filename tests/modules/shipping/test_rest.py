@@ -11,9 +11,11 @@ from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from modules.platform.databases import atomic
 from modules.platform.rest.identifiers import ids
 from modules.shipping.contract import ShipmentState
-from tests.modules.shipping.orders import held, only, ordered, shipments, shipping
+from modules.shipping.handlers import hold_on_flagged
+from tests.modules.shipping.orders import flagged, held, only, ordered, shipments, shipping
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("default_tariff")]
 BASE = "/api/v1/shipping"
@@ -125,6 +127,20 @@ def test_a_parcel_is_dispatched_and_delivered_once(api: Client, staff: Headers) 
     assert (conflict.status_code, conflict.json()["code"]) == (409, "shipping.not_in_state")
     done = post(api, f"{path}/deliver", {}, staff, key="m")
     assert (done.status_code, done.json()["state"]) == (200, "delivered")
+
+
+def test_a_shipment_on_hold_says_so_and_does_not_leave(api: Client, staff: Headers) -> None:
+    """Its representation changes with the hold, and so does its ETag."""
+    order = ordered(a=1)
+    path = shown(order)
+    before = api.get(f"{BASE}{path}", headers=staff)
+    with atomic("shipping"):
+        hold_on_flagged(flagged(order))
+    after = api.get(f"{BASE}{path}", headers=staff)
+    assert (before.json()["on_hold"], after.json()["on_hold"]) == (False, True)
+    assert before["ETag"] != after["ETag"]
+    refused = post(api, f"{path}/dispatch", {}, staff)
+    assert (refused.status_code, refused.json()["code"]) == (409, "shipping.on_hold")
 
 
 def test_part_of_a_shipment_is_sent_or_split_off(api: Client, staff: Headers) -> None:
