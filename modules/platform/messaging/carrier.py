@@ -19,6 +19,7 @@ from django.utils.module_loading import import_string
 from modules.platform.databases.aliases import ORIGIN, OWN
 from modules.platform.messaging import presence
 from modules.platform.messaging.broker import celery_settings as celery_settings
+from modules.platform.messaging.depths import depths
 from modules.platform.messaging.subscriptions import Announcement
 from modules.platform.messaging.wire import Batch, Receipt
 
@@ -53,6 +54,10 @@ class Carrier(Protocol):
 
     def has_worker(self, queue: str) -> bool:
         """Whether somebody takes things from ``queue`` now. No takes two seconds."""
+        ...
+
+    def depths(self, queues: Iterable[str]) -> dict[str, int]:
+        """How many messages wait in each of ``queues``, where the carrier has any."""
         ...
 
 
@@ -105,6 +110,9 @@ class CeleryCarrier:
         inspected = current_app.control.inspect(timeout=PATIENCE).active_queues() or {}
         return any(one["name"] == queue for taken in inspected.values() for one in taken)
 
+    def depths(self, queues: Iterable[str]) -> dict[str, int]:
+        return depths(queues)
+
 
 class InlineCarrier:
     """A queue in this process, for tests: nothing happens until ``pump`` takes things out."""
@@ -135,6 +143,9 @@ class InlineCarrier:
 
     def has_worker(self, queue: str) -> bool:
         return True  # whoever pumps
+
+    def depths(self, queues: Iterable[str]) -> dict[str, int]:
+        return {}
 
     def pump(self) -> int:
         """Do everything that waits; the number of events handled, timers fired and calls made."""
@@ -235,6 +246,12 @@ def outside_queues(modules: Iterable[str], *, role: str = OWN) -> list[str]:
     if role == ORIGIN:
         return [service_outside_queue_of(module) for module in modules]
     return [f"outside.{module}" for module in modules]
+
+
+def queues_here(modules: Iterable[str]) -> list[str]:
+    """All queues that this host's workers have for ``modules``."""
+    role, chosen = getattr(settings, "INSTANCE_ROLE", OWN), tuple(modules)
+    return [*worker_queues(chosen, role=role), *outside_queues(chosen, role=role)]
 
 
 def route(name: str, *_: Any, **__: Any) -> dict[str, str] | None:

@@ -36,7 +36,7 @@ class Listing:
 
 def subscriptions(modules: tuple[str, ...]) -> Listing:
     """One row per source and consumer."""
-    found = status.status(modules).subscriptions
+    found = [one for module in modules for one in status.subscriptions(module)]
     return Listing(
         headers=["from", "to", "state", "lag (events)", "lag (s)", "in flight", "resends", "types"],
         rows=[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from modules.platform.messaging import dedup, metrics, partitions, status
+from modules.platform.messaging.carrier import Carrier, queues_here
 
 STATES = ("retry", "blocked", "dead", "manual")
 
@@ -27,3 +28,9 @@ def measure(module: str) -> None:
         metrics.LETTERS.labels(module, state).set(count)
     late = sum(t.count if t.state == "dead" else t.overdue for t in status.timer_groups(module))
     metrics.TIMERS_OVERDUE.labels(module).set(late)
+
+
+def measure_queues(modules: tuple[str, ...], carrier: Carrier) -> None:
+    """Set the gauges of this host's queues for ``modules``. Raises the broker's errors."""
+    for queue, messages in carrier.depths(queues_here(modules)).items():
+        metrics.QUEUE_DEPTH.labels(queue).set(messages)

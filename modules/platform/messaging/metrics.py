@@ -49,3 +49,9 @@ TIMERS_OVERDUE = Gauge(
     multiprocess_mode="mostrecent",
 )
 TIMERS = Counter("ficus_bus_timers_total", "Timers that fired", ["module", "outcome"])
+QUEUE_DEPTH = Gauge(
+    "ficus_bus_queue_depth",
+    "Messages in a queue of the broker's that no worker has taken",
+    ["queue"],
+    multiprocess_mode="mostrecent",
+)

@@ -79,6 +79,7 @@ class RelayProcess:
         if now >= self._announce_at:
             self._announce_at = now + UPKEEP
             self.announce()
+            self._measure_queues()
         wait = min((watch.look_at for watch in watches), default=now + POLL) - self._clock()
         woken = self._listener.wait(max(wait, 0.0))
         now = self._clock()
@@ -107,6 +108,12 @@ class RelayProcess:
         except Exception as error:  # repeated at the next upkeep
             log.warning("bus.not_announced", source=announcement.source, error=told(error))
             self._drop_connection(announcement.source)
+
+    def _measure_queues(self) -> None:
+        try:
+            maintenance.measure_queues(self._modules(), self._carrier)
+        except Exception as error:  # whatever a broker's client raises
+            log.warning("bus.queues_not_measured", error=told(error))
 
     def _known(self) -> list[Watch]:
         return [self._watches.setdefault(m, Watch(module=m)) for m in self._modules()]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from modules.platform.messaging.authority import hosted_modules
+from modules.platform.messaging.broker import told
+from modules.platform.messaging.carrier import carrier, queues_here
 from modules.platform.messaging.database import row, rows
 
 COUNT_LIMIT = 100_000  # a lag beyond that is shown as this much; counting on would be no use
@@ -85,21 +86,36 @@ class TimerGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """The bus of this host at a glance."""
+    """The bus of this host at a glance.
+
+    ``queues``: how many messages no worker has taken yet, by queue; ``trouble``: why the broker
+    could not say so, or empty.
+    """
 
     subscriptions: tuple[SubscriptionStatus, ...]
     letters: tuple[LetterGroup, ...]
     timers: tuple[TimerGroup, ...]
+    queues: dict[str, int]
+    trouble: str
 
 
-def status(modules: tuple[str, ...] | None = None) -> Status:
-    """All of it, for ``modules`` or for all that this host serves."""
-    chosen = hosted_modules() if modules is None else modules
+def status(modules: tuple[str, ...]) -> Status:
+    """All of it for ``modules``. A broker that is away takes some seconds."""
+    queues, trouble = _queues(modules)
     return Status(
-        subscriptions=tuple(s for m in chosen for s in subscriptions(m)),
-        letters=tuple(g for m in chosen for g in letter_groups(m)),
-        timers=tuple(t for m in chosen for t in timer_groups(m)),
+        subscriptions=tuple(s for m in modules for s in subscriptions(m)),
+        letters=tuple(g for m in modules for g in letter_groups(m)),
+        timers=tuple(t for m in modules for t in timer_groups(m)),
+        queues=queues,
+        trouble=trouble,
     )
+
+
+def _queues(modules: tuple[str, ...]) -> tuple[dict[str, int], str]:
+    try:
+        return carrier().depths(queues_here(modules)), ""
+    except Exception as error:  # whatever a broker's client raises
+        return {}, told(error)
 
 
 def subscriptions(source: str) -> list[SubscriptionStatus]:

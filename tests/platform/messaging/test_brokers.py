@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from random import Random
 
-import kombu
 import kombu.exceptions
 import pytest
 import redis
@@ -21,9 +20,11 @@ from django.conf import settings
 from modules.platform.databases import embedded
 from modules.platform.messaging.broker import ANSWER, CONNECT, celery_settings, told
 from modules.platform.messaging.carrier import worker_queues
+from modules.platform.messaging.depths import depths
 from tests.platform.example import EXAMPLE
 from tests.platform.messaging.stack import Stack, stack
 from tests.rabbit import Rabbit, running_rabbit
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.processes, pytest.mark.debian, pytest.mark.timeout(240)]
 
@@ -90,7 +91,8 @@ def test_what_was_handed_over_outlasts_a_crash_of_rabbitmq(host: Stack, rabbit: 
     host.publish(50, 0)
     host.relay()  # sends one batch of each part, and no other before its receipt
     batches = host.query("SELECT count(DISTINCT part) FROM inventory.bus_outbox")[0][0]
-    _until(lambda: _waiting(rabbit.url, "bus.orders") == batches, host)
+    app = _app(rabbit.url)
+    _until(lambda: depths(["bus.orders"], app)["bus.orders"] == batches, host)
     host.kill("relay")
     rabbit.kill()
     rabbit.start()
@@ -177,6 +179,20 @@ def test_a_broker_that_stands_still_holds_nobody(broker: tuple[str, StandsStill]
     assert send() < CONNECT
 
 
+def test_queues_tell_how_much_waits_in_them(broker: tuple[str, StandsStill]) -> None:
+    """One that is not there is empty; a broker that stands still is an error within seconds."""
+    url, standing_still = broker
+    app = _app(url)
+    for _ in range(3):
+        app.send_task("nothing", queue="bus.nobody_else")
+    asked = ["bus.unheard_of", "bus.nobody_else"]
+    eventually(lambda: depths(asked, app) == {"bus.unheard_of": 0, "bus.nobody_else": 3})
+    began = time.monotonic()
+    with standing_still(), pytest.raises((*app.connection().connection_errors, OSError)):
+        depths(asked, app)
+    assert time.monotonic() - began < 3 * ANSWER + 1
+
+
 def _app(url: str) -> Celery:
     app = Celery(set_as_current=False)
     app.conf.update(celery_settings(url) | {"task_routes": None})
@@ -188,15 +204,6 @@ def _make_queues(url: str) -> None:
     with app.connection_for_write() as connection:
         for name in worker_queues((EXAMPLE, "orders")):
             app.amqp.queues[name].bind(connection).declare()
-
-
-def _waiting(url: str, queue: str) -> int:
-    """Messages in the queue; none if there is no such queue yet."""
-    with kombu.Connection(url) as connection:
-        try:
-            return int(connection.channel().queue_declare(queue, passive=True).message_count)
-        except connection.channel_errors:
-            return 0
 
 
 def _until(what: Callable[[], bool], host: Stack) -> None:

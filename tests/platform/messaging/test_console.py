@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -14,7 +15,9 @@ from django.core.management import call_command
 from modules.platform.databases import atomic
 from modules.platform.messaging import asyncapi, dedup, first_time, maintenance, metrics, publish
 from modules.platform.messaging.carrier import (
+    InlineCarrier,
     ack_queue_of,
+    carried_by,
     celery_settings,
     outside_queue_of,
     outside_queues,
@@ -23,7 +26,9 @@ from modules.platform.messaging.carrier import (
     worker_queues,
 )
 from modules.platform.messaging.database import execute, row
+from modules.platform.messaging.relay_process import RelayProcess
 from modules.platform.messaging.testing import dead_letters, drain
+from modules.platform.messaging.wake import Listener
 from tests.platform.messaging.ledgers import SOURCE, TYPE, Ledger, publish_now, ran_low
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -34,6 +39,21 @@ def events(*arguments: str) -> str:
     out = StringIO()
     call_command("events", *arguments, stdout=out)
     return out.getvalue()
+
+
+class Carries(InlineCarrier):
+    """Says what it was told to of the queues; None: it cannot."""
+
+    def __init__(self, waiting_in: dict[str, int] | None) -> None:
+        super().__init__()
+        self.waiting_in = waiting_in
+        self.asked: set[str] = set()
+
+    def depths(self, queues: Iterable[str]) -> dict[str, int]:
+        self.asked |= set(queues)
+        if self.waiting_in is None:
+            raise ConnectionError("away")
+        return self.waiting_in
 
 
 @pytest.fixture
@@ -57,6 +77,40 @@ def test_status_shows_lag_in_rows_and_seconds(ledger: Ledger) -> None:
     [one] = json.loads(events("--json", "status"))["subscriptions"]
     assert (one["lag_rows"], one["lag_seconds"]) == (0, 0)
     assert SOURCE in events("status")
+
+
+def test_status_shows_what_no_worker_has_taken(ledger: Ledger) -> None:
+    """And says so when the broker cannot be asked; all else is shown then, too."""
+    drain()
+    long = Carries({f"outside.{SOURCE}": 7, f"bus.{SOURCE}": 0})
+    with carried_by(long):
+        found = json.loads(events("status", "--json", "--module", SOURCE))
+        assert (found["queues"], found["trouble"]) == (long.waiting_in, "")
+        shown = events("status", "--module", SOURCE)
+        assert "outside.inventory" in shown
+        assert "bus.inventory" not in shown
+    with carried_by(Carries({})):
+        assert "No message waits in a queue." in events("status")
+    with carried_by(Carries(None)):
+        shown = events("status")
+    assert "does not say how long its queues are: ConnectionError('away')" in shown
+    assert SOURCE in shown
+
+
+def test_relay_measures_the_queues(ledger: Ledger) -> None:
+    """Of what this host has; and goes on where the broker cannot be asked."""
+    carrier = Carries({"outside.orders": 3})
+    relay = RelayProcess(carrier, Listener(""), lambda: (SOURCE, "orders"))
+    relay.turn()
+    assert metrics.QUEUE_DEPTH.labels("outside.orders")._value.get() == 3
+    assert carrier.asked == {
+        *(
+            f"{kind}.{module}"
+            for kind in ("bus", "bus.ack", "outside")
+            for module in (SOURCE, "orders")
+        )
+    }
+    RelayProcess(Carries(None), Listener(""), lambda: (SOURCE,)).turn()
 
 
 def test_dead_groups_by_fingerprint(ledger: Ledger, dead_key: UUID) -> None:

@@ -40,7 +40,7 @@ class Command(ConsoleCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
-        for name, text in (("status", "subscriptions, timers"), ("dead", "parked events")):
+        for name, text in (("status", "subscriptions, timers, queues"), ("dead", "parked events")):
             one = _verb(verbs, name, text)
             one.add_argument("--module", action="append", help="Only this module.")
         for name, text in CHANGING.items():
@@ -81,7 +81,8 @@ class Command(ConsoleCommand):
 
     def render(self, report: Any) -> RenderableType:
         if isinstance(report, status.Status):
-            return Group(_subscriptions(report), _letters(report.letters), _timers(report))
+            parts = (_subscriptions(report), _letters(report.letters), _timers(report))
+            return Group(*parts, _queues(report))
         if isinstance(report, Dead):
             return _letters(report.groups)
         if isinstance(report, Steered):
@@ -175,6 +176,17 @@ def _timers(report: status.Status) -> Table:
         due = f"{one.next_due:%Y-%m-%d %H:%M:%S}"
         table.add_row(one.module, one.type, one.state, str(one.count), str(one.overdue), due)
     return table
+
+
+def _queues(report: status.Status) -> RenderableType:
+    """Only those in which something waits."""
+    if report.trouble:
+        return f"The broker does not say how long its queues are: {report.trouble}"
+    table = Table("queue", "messages that no worker has taken")
+    for queue, messages in report.queues.items():
+        if messages:
+            table.add_row(queue, str(messages))
+    return table if table.rows else "No message waits in a queue."
 
 
 def _line(line: tail.Line) -> str:
