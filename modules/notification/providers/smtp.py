@@ -9,6 +9,7 @@ from __future__ import annotations
 import smtplib
 import ssl
 from dataclasses import dataclass
+from email.headerregistry import BaseHeader, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime, parseaddr
@@ -43,6 +44,25 @@ class SmtpAddress:
             user=unquote(parts.username or ""),
             password=unquote(parts.password or ""),
         )
+
+
+class _Headers(HeaderRegistry):
+    """Makes a class for each header's name once, and not for each header of each mail: a quarter of
+    what it costs to write one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: dict[str, type[BaseHeader]] = {}
+
+    def __getitem__(self, name: str) -> type[BaseHeader]:
+        made = self._made.get(name)
+        if made is None:
+            made = self._made[name] = super().__getitem__(name)
+        return made
+
+
+POLICY = SMTP_POLICY.clone(header_factory=_Headers())
 
 
 class SmtpTransport:
@@ -134,7 +154,7 @@ class SmtpTransport:
 
 def compose(message: Outgoing, sender: str) -> bytes:
     """The mail as bytes. Its Message-ID is the message's id, so that a double can be told."""
-    mail = EmailMessage(policy=SMTP_POLICY)
+    mail = EmailMessage(policy=POLICY)
     domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
     mail["Message-ID"] = f"<{message.id}@{domain}>"
     mail["Date"] = format_datetime(message.created_at)

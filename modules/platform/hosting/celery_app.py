@@ -12,7 +12,7 @@ from django.conf import settings
 from modules.platform.contracts import Fenced, Moved
 from modules.platform.hosting.host import Host
 from modules.platform.hosting.rooms import rooms
-from modules.platform.messaging import taking
+from modules.platform.messaging import channel, taking
 
 PLATFORM = (
     "modules.platform.messaging.tasks",
@@ -39,6 +39,7 @@ def celery_app(host: Host) -> Celery:
     app.autodiscover_tasks()
     app.on_after_finalize.connect(_plan_periodic_work)
     taking.install(app)
+    channel.install()
     return app
 
 

@@ -20,7 +20,7 @@ from modules.platform.messaging.database import prepared
 log = structlog.get_logger(__name__)
 
 _LOOK = """
-SELECT bus_horizon(),
+SELECT bus_horizon(), EXISTS (SELECT FROM bus_subscription WHERE state IN ('new', 'live')),
        EXISTS (SELECT FROM bus_timer
                WHERE state = 'due' AND due_at <= clock_timestamp() + %(ahead)s::interval)
     OR EXISTS (SELECT FROM bus_parked
@@ -30,16 +30,21 @@ SELECT bus_horizon(),
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What a relay sees of a module: how far it may send, and whether something is due."""
+    """What a relay sees of a module: how far it may send, whether anybody wants what it publishes,
+    and whether something is due.
+    """
 
     horizon: int
+    wanted: bool
     due: bool
 
 
 def look(module: str, limits: Limits = DEFAULTS) -> Look:
-    """The safe horizon of ``module``'s outbox, and whether timers or retries are due."""
-    [(horizon, due)] = prepared(module, _LOOK, {"ahead": limits.ahead})
-    return Look(horizon=horizon, due=due)
+    """The safe horizon of ``module``'s outbox, whether anybody hears of it, and whether timers or
+    retries are due.
+    """
+    [(horizon, wanted, due)] = prepared(module, _LOOK, {"ahead": limits.ahead})
+    return Look(horizon=horizon, wanted=wanted, due=due)
 
 
 def send(module: str, horizon: int, carrier: Carrier, limits: Limits = DEFAULTS) -> int:

@@ -44,6 +44,7 @@ class Watch:
     upkeep_at: float = 0.0
     backoff: float = 0.0
     horizon: int = -1
+    wanted: bool = True  # by anybody: while it is not, its words change nothing
 
 
 class RelayProcess:
@@ -84,7 +85,7 @@ class RelayProcess:
         woken = self._listener.wait(max(wait, 0.0))
         now = self._clock()
         for watch in watches:
-            if watch.module in woken and not watch.backoff:
+            if watch.module in woken and watch.wanted and not watch.backoff:
                 watch.look_at = min(watch.look_at, watch.looked_at + PAUSE)
                 watch.claim_at = now
         for watch in watches:
@@ -136,7 +137,8 @@ class RelayProcess:
     def _look(self, watch: Watch) -> None:
         seen = relay.look(watch.module, self._limits)
         watch.looked_at = now = self._clock()
-        if seen.horizon != watch.horizon or now >= watch.claim_at:
+        watch.wanted = seen.wanted
+        if seen.wanted and (seen.horizon != watch.horizon or now >= watch.claim_at):
             watch.claim_at = now + CLAIM_ANYWAY
             relay.send(watch.module, seen.horizon, self._carrier, self._limits)
             watch.horizon = seen.horizon

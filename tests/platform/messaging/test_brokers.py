@@ -146,6 +146,8 @@ def broker(request: pytest.FixtureRequest) -> Iterator[tuple[str, StandsStill]]:
             yield own
     else:
         rabbit: Rabbit = request.getfixturevalue("rabbit")
+        # Other tests harm the same one, and it may reset a connection right after.
+        eventually(lambda: _takes_messages(rabbit.url), "a message taken")
         yield rabbit.url, rabbit.standing_still
 
 
@@ -197,6 +199,14 @@ def _app(url: str) -> Celery:
     app = Celery(set_as_current=False)
     app.conf.update(celery_settings(url) | {"task_routes": None})
     return app
+
+
+def _takes_messages(url: str) -> bool:
+    try:
+        _app(url).send_task("nothing", queue="bus.nobody")
+    except kombu.exceptions.OperationalError:
+        return False
+    return True
 
 
 def _make_queues(url: str) -> None:

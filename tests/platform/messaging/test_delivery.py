@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from modules.inventory.contract.events import StockRanLow, StockRanOut
-from modules.platform.messaging import registry, relay
+from modules.platform.databases import atomic
+from modules.platform.messaging import publish, registry, relay, wake
 from modules.platform.messaging.carrier import InlineCarrier
 from modules.platform.messaging.claiming import BATCH_EVENTS, Limits
 from modules.platform.messaging.database import execute, row, rows
@@ -167,6 +169,60 @@ def test_events_of_no_interest_are_passed_without_a_message(
     publish_now(ran_low(sku))
     drain()
     assert ledger.of(sku) == [100]
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "is_woken"),
+    [
+        ("nothing", False),
+        ("of the same partition", True),
+        ("of another", False),
+        ("of no interest", False),
+    ],
+)
+def test_receipt_wakes_the_relay_only_for_what_it_can_send(
+    ledger: Ledger,
+    carrier: InlineCarrier,
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: str,
+    is_woken: bool,
+) -> None:
+    """While a batch is under way more is published; another partition's goes by its own word."""
+    drain()
+    first, *others = (str(uuid4()) for _ in range(40))
+    publish_now(ran_low(UUID(first)))
+    assert in_flight(carrier) == 1
+    part = part_of(first)
+    same = [key for key in others if part_of(key) == part]
+    apart = [key for key in others if part_of(key) != part]
+    match meanwhile:
+        case "of the same partition":
+            publish_now(ran_low(UUID(same[0])))
+        case "of another":
+            publish_now(ran_low(UUID(apart[0])))
+        case "of no interest":
+            publish_now(StockRanOut(sku=same[0]))
+    words: list[str] = []
+    monkeypatch.setattr(wake, "wake", words.append)
+    carrier.pump()
+    assert words == [SOURCE] * is_woken
+    assert in_flight(carrier) == (meanwhile in ("of the same partition", "of another"))
+
+
+def part_of(key: str) -> int:
+    """The partition of the source's events of ``key``, as ``bus_publish`` has it."""
+    found = row(SOURCE, "SELECT part FROM bus_outbox WHERE key = %s LIMIT 1", [key])
+    if found is None:
+        with suppress(Undone), atomic(SOURCE):
+            publish(ran_low(UUID(key)))
+            found = row(SOURCE, "SELECT part FROM bus_outbox WHERE key = %s LIMIT 1", [key])
+            raise Undone
+    assert found is not None
+    return int(found[0])
+
+
+class Undone(Exception):
+    """Ends a transaction that leaves nothing."""
 
 
 def test_new_consumer_gets_all_that_is_retained(ledger: Ledger) -> None:

@@ -14,8 +14,10 @@ from django.db import connections
 
 from modules.inventory.contract.events import StockRanLow
 from modules.platform.messaging import authority, registry, schedule, subscriptions, wake
+from modules.platform.messaging import relay as relay_module
 from modules.platform.messaging.carrier import InlineCarrier
-from modules.platform.messaging.database import rows
+from modules.platform.messaging.claiming import Limits
+from modules.platform.messaging.database import execute, rows
 from modules.platform.messaging.relay_process import RelayProcess
 from modules.platform.messaging.testing import drain
 from modules.platform.messaging.wire import Batch, Receipt
@@ -88,6 +90,40 @@ def test_wake_is_answered_at_once(
     relay.turn()
     assert len(carrier.waiting) == 1
     assert clock.now - started < 0.01
+
+
+def test_words_of_a_module_that_nobody_hears_change_nothing(
+    carrier: InlineCarrier, ear: Ear, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked at by the poll, for its timers; and what it says from when somebody does."""
+    looks: list[float] = []
+    look = relay_module.look
+
+    def noting(module: str, limits: Limits) -> relay_module.Look:
+        looks.append(clock.now)
+        return look(module, limits)
+
+    monkeypatch.setattr(relay_module, "look", noting)
+    execute(SOURCE, "DELETE FROM bus_subscription")
+    relay = RelayProcess(carrier, ear, lambda: (SOURCE,), clock=clock)
+    with registry.only({}):
+        relay.turn()
+        began = clock.now
+        while clock.now < began + 1:
+            clock.now += 0.003
+            ear.words = {SOURCE}
+            relay.turn()
+    assert len(looks) <= 5
+    heard: list[StockRanLow] = []
+    with registry.only({"shipping": {StockRanLow: [heard.append]}}):
+        relay.announce()
+        publish_now(ran_low())
+        began = clock.now
+        while not carrier.waiting:
+            relay.turn()
+        assert clock.now - began <= 0.26
+        carrier.pump()
+    assert len(heard) == 1
 
 
 def test_due_timers_are_fired_less_and_less_often(
