@@ -153,7 +153,10 @@ def test_who_finds_all_sessions_taken_is_told_of_no_trouble(server: Machine) -> 
             taken = [shop.copy() for _ in range(8)]
             for one in taken:
                 one.ensure_connection()
-            with pytest.raises(OperationalError, match=rf"after {PATIENCE:.2f} sec\Z"), shop.cursor():
+            with (
+                pytest.raises(OperationalError, match=rf"after {PATIENCE:.2f} sec\Z"),
+                shop.cursor(),
+            ):
                 pass
             for one in taken:
                 one.close()
