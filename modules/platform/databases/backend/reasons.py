@@ -5,14 +5,27 @@ failed; who waits for a session is only told that none came. Here the reason rea
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
 # What tells one alias's sessions from another's: also the role that it works as is an option.
 _PARAMETERS = ("host", "port", "dbname", "user", "options")
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """In one line, and whether the server is there all the same: it does not ask for a password
+    before it lets anybody in. What it says to who needs none is not told from its being away.
+    """
+
+    text: str
+    is_there: bool
+
+
 # Of this process, until the same succeeds.
-_reasons: dict[tuple[object, ...], str] = {}
+_reasons: dict[tuple[object, ...], Reason] = {}
 
 
 class Session(psycopg.Connection[Any]):
@@ -25,16 +38,19 @@ class Session(psycopg.Connection[Any]):
             session = super().connect(conninfo, **parameters)
         except psycopg.OperationalError as error:
             # The lines below are advice, or each of the addresses that were tried.
-            _reasons[_key(parameters)] = str(error).strip().partition("\n")[0]
+            text = str(error).strip().partition("\n")[0]
+            is_there = error.pgconn is not None and bool(error.pgconn.used_password)
+            _reasons[who(parameters)] = Reason(text, is_there)
             raise
-        _reasons.pop(_key(parameters), None)
+        _reasons.pop(who(parameters), None)
         return session
 
 
-def reason(parameters: Mapping[str, Any]) -> str:
-    """Why the last attempt to connect with ``parameters`` failed; empty if it did not."""
-    return _reasons.get(_key(parameters), "")
+def reason(parameters: Mapping[str, Any]) -> Reason | None:
+    """Why the last attempt to connect with ``parameters`` failed; None if it did not."""
+    return _reasons.get(who(parameters))
 
 
-def _key(parameters: Mapping[str, Any]) -> tuple[object, ...]:
+def who(parameters: Mapping[str, Any]) -> tuple[object, ...]:
+    """What all sessions that are connected with ``parameters`` have in common."""
     return tuple(parameters.get(name) for name in _PARAMETERS)
