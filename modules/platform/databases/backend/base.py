@@ -32,7 +32,7 @@ _logins: dict[tuple[object, ...], CircuitBreaker] = {}
 
 
 class NotLetIn(psycopg.OperationalError):
-    """By a server that is there: a wrong password, or a database, that it does not know."""
+    """By a server that is there, and does not know the password or the database."""
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

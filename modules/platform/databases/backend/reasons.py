@@ -16,8 +16,8 @@ _PARAMETERS = ("host", "port", "dbname", "user", "options")
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """In one line, and whether the server is there all the same: it does not ask for a password
-    before it lets anybody in. What it says to who needs none is not told from its being away.
+    """In one line, and whether the server is there all the same: one that starts or goes asks
+    nobody for a password. Where none is needed that is not known, and ``is_there`` is False.
     """
 
     text: str
