@@ -12,6 +12,7 @@ MAX_ATTEMPTS = 8  # with the pauses below: about two and a half hours
 FIRST_PAUSE, LONGEST_PAUSE = 15.0, 3600.0  # seconds
 DOWN_PAUSE = 20.0  # seconds until a transport that is down is asked again
 PATIENCE = timedelta(days=3)  # a transport that is down so long: the message is dead
+SENDERS = 4  # at once in a process
 LEASE = timedelta(minutes=5)  # longer than a batch, a minute, and one message that hangs
 REFUND_PATIENCE = timedelta(minutes=2)  # the order's own event tells of most refunds in seconds
 SECRETS_KEPT = timedelta(hours=24)  # a message with a secret that is not out by then is dead

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from modules.notification import claims
 from modules.notification.claims import Settled
 from modules.notification.contract.types import MessageState
-from modules.notification.domain import KEPT, LEASE, OPEN, SECRETS_KEPT
+from modules.notification.domain import KEPT, LEASE, OPEN, SECRETS_KEPT, SENDERS
 from modules.notification.models import MessageRow
 from modules.notification.outlets import transports
 from modules.notification.sending import Sender
@@ -27,7 +27,6 @@ SCHEDULE = {
     "notification.purge": timedelta(hours=1),
 }
 CHUNK = 5_000  # rows deleted in one statement
-SENDERS = 4  # at once in a process
 SETTLE_AGAIN = 0.5  # seconds; a swap takes less
 SETTLE_RETRIES = int(LEASE.total_seconds() / SETTLE_AGAIN)  # then the messages are sent again
 

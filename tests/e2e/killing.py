@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from modules.notification.tasks import SENDERS
+from modules.notification.domain import SENDERS
 from tests import plain
 from tests.e2e.extracting import Controller
 from tests.e2e.running import RunningShop

@@ -14,9 +14,10 @@ import pytest
 from django.db import connections
 
 from modules.notification.contract import MessageState
+from modules.notification.domain import SENDERS
 from modules.notification.models import MessageRow
 from modules.notification.sending import BATCH
-from modules.notification.tasks import SENDERS, send_messages
+from modules.notification.tasks import send_messages
 from modules.platform.messaging.carrier import InlineCarrier
 from tests.modules.notification.world import Post, confirmed, hear, smtp_server
 from tests.waiting import eventually
