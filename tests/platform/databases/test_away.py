@@ -24,9 +24,9 @@ from tests.platform.example import EXAMPLE
 from tests.ports import free_port
 from tests.waiting import eventually
 
-PATIENCE = 1.0  # seconds that the pools here wait; the shop's wait 3
+PATIENCE = 0.5  # seconds that the pools here wait; the shop's wait 3
 LONG = 10.0  # where a session is there to be had, and only a slow machine keeps it back
-AT_ONCE = 0.2  # seconds
+AT_ONCE = 0.1  # seconds
 _numbers = count()
 
 
